@@ -1,0 +1,260 @@
+-- What the actions write: coupons, redemptions, claims, counters. Nobody has direct writes here.
+
+CREATE SEQUENCE cms.coupon_id_seq CACHE 32;
+COMMENT ON SEQUENCE cms.coupon_id_seq IS 'Numbers of coupons.';
+
+-- The columns that a use changes (uses, forfeited_uses, last_redeemed_at) are in no index and no
+-- index predicate, and pages keep room, so that a redemption is a HOT update.
+CREATE TABLE cms.coupon (
+	org_id      int         NOT NULL,
+	coupon_id   bigint      NOT NULL,
+	offer_id    bigint      NOT NULL,
+	code        text COLLATE "C" NOT NULL,
+	shared      boolean     NOT NULL DEFAULT false,
+	customer_id text COLLATE "C",
+	nth         int,
+	issued_at   timestamptz,
+	expires_at  timestamptz,
+	service     text COLLATE "C",
+	consumer_ref text COLLATE "C",
+	uses        int         NOT NULL DEFAULT 0,
+	forfeited_uses int      NOT NULL DEFAULT 0,
+	last_redeemed_at timestamptz,
+	revoked_at  timestamptz,
+	CONSTRAINT coupon_pkey PRIMARY KEY (org_id, coupon_id)
+) WITH (fillfactor = 90);
+ALTER SEQUENCE cms.coupon_id_seq OWNED BY cms.coupon.coupon_id;
+CREATE UNIQUE INDEX coupon_code_is_unique_among_those_not_revoked
+	ON cms.coupon (org_id, code) WHERE revoked_at IS NULL AND NOT shared;
+CREATE UNIQUE INDEX coupon_nth_of_a_customer_is_unique
+	ON cms.coupon (org_id, customer_id, offer_id, nth) WHERE customer_id IS NOT NULL;
+CREATE INDEX coupon_revoked_by_code ON cms.coupon (org_id, code) WHERE revoked_at IS NOT NULL;
+CREATE INDEX coupon_stock ON cms.coupon (org_id, offer_id, coupon_id) WHERE issued_at IS NULL AND revoked_at IS NULL;
+COMMENT ON TABLE cms.coupon IS 'One row per coupon: a code of an offer, in stock (issued_at NULL) or held by a customer. Of a common code every customer has a row. Written by the actions only.';
+COMMENT ON COLUMN cms.coupon.org_id IS 'The org.';
+COMMENT ON COLUMN cms.coupon.coupon_id IS 'Number of the coupon.';
+COMMENT ON COLUMN cms.coupon.offer_id IS 'The offer.';
+COMMENT ON COLUMN cms.coupon.code IS 'What is typed or scanned, in upper case.';
+COMMENT ON COLUMN cms.coupon.shared IS 'Whether the code is the offer''s common code, which many hold.';
+COMMENT ON COLUMN cms.coupon.customer_id IS 'The holder; NULL in stock, and where a code handed out by a third party or a common code was used by nobody in particular.';
+COMMENT ON COLUMN cms.coupon.nth IS 'This is the nth coupon of the offer that the customer received, revoked ones counted.';
+COMMENT ON COLUMN cms.coupon.issued_at IS 'When it was issued; NULL: in stock.';
+COMMENT ON COLUMN cms.coupon.expires_at IS 'Its own end, fixed at issue; NULL: none. The effective end is in coupon_status.';
+COMMENT ON COLUMN cms.coupon.service IS 'Service that issued it.';
+COMMENT ON COLUMN cms.coupon.consumer_ref IS 'Campaign or program that issued it.';
+COMMENT ON COLUMN cms.coupon.uses IS 'Live uses.';
+COMMENT ON COLUMN cms.coupon.forfeited_uses IS 'Uses whose reversal did not give them back.';
+COMMENT ON COLUMN cms.coupon.last_redeemed_at IS 'When it was redeemed last, reversed or not.';
+COMMENT ON COLUMN cms.coupon.revoked_at IS 'When it was revoked; NULL: it is not.';
+
+CREATE SEQUENCE cms.redemption_id_seq CACHE 32;
+COMMENT ON SEQUENCE cms.redemption_id_seq IS 'Numbers of redemptions.';
+
+CREATE TABLE cms.redemption (
+	org_id        int         NOT NULL,
+	redemption_id bigint      NOT NULL,
+	offer_id      bigint      NOT NULL,
+	coupon_id     bigint      NOT NULL,
+	customer_id   text COLLATE "C",
+	nth           int,
+	anonymous_common boolean  NOT NULL DEFAULT false,
+	bill_ref      text COLLATE "C" NOT NULL,
+	bill_amount   numeric     NOT NULL,
+	eligible_amount numeric   NOT NULL,
+	discount      numeric     NOT NULL,
+	store_id      text COLLATE "C",
+	till_id       text COLLATE "C",
+	redeemed_at   timestamptz NOT NULL,
+	recorded_at   timestamptz NOT NULL,
+	recorded_by   text        NOT NULL,
+	uses_left     int,
+	reversed_at   timestamptz,
+	reversed_by   text,
+	reversal_note text,
+	use_returned  boolean,
+	CONSTRAINT redemption_pkey PRIMARY KEY (org_id, redemption_id),
+	CONSTRAINT redemption_of_a_coupon_on_a_bill_is_unique UNIQUE (org_id, coupon_id, bill_ref)
+) WITH (fillfactor = 90);
+ALTER SEQUENCE cms.redemption_id_seq OWNED BY cms.redemption.redemption_id;
+CREATE UNIQUE INDEX redemption_nth_of_a_customer_is_unique
+	ON cms.redemption (org_id, customer_id, offer_id, nth) WHERE customer_id IS NOT NULL;
+CREATE UNIQUE INDEX redemption_of_a_common_code_by_nobody_on_a_bill_is_unique
+	ON cms.redemption (org_id, offer_id, bill_ref) WHERE anonymous_common;
+COMMENT ON TABLE cms.redemption IS 'One row per use of a coupon on a bill, live unless reversed. Written by the actions only.';
+COMMENT ON COLUMN cms.redemption.org_id IS 'The org.';
+COMMENT ON COLUMN cms.redemption.redemption_id IS 'Number of the redemption.';
+COMMENT ON COLUMN cms.redemption.offer_id IS 'The offer.';
+COMMENT ON COLUMN cms.redemption.coupon_id IS 'The coupon.';
+COMMENT ON COLUMN cms.redemption.customer_id IS 'The redeemer, who need not be the holder.';
+COMMENT ON COLUMN cms.redemption.nth IS 'This is the nth use of the offer by the redeemer, reversed ones counted.';
+COMMENT ON COLUMN cms.redemption.anonymous_common IS 'Whether a common code was used by nobody in particular.';
+COMMENT ON COLUMN cms.redemption.bill_ref IS 'The caller''s reference of the bill; repeated with the same coupon it is the same redemption.';
+COMMENT ON COLUMN cms.redemption.bill_amount IS 'Amount of the bill.';
+COMMENT ON COLUMN cms.redemption.eligible_amount IS 'Amount of the lines that the discount was computed on.';
+COMMENT ON COLUMN cms.redemption.discount IS 'Discount given.';
+COMMENT ON COLUMN cms.redemption.store_id IS 'Store of the redemption.';
+COMMENT ON COLUMN cms.redemption.till_id IS 'Till of the redemption.';
+COMMENT ON COLUMN cms.redemption.redeemed_at IS 'Time of the request.';
+COMMENT ON COLUMN cms.redemption.recorded_at IS 'The server''s own time.';
+COMMENT ON COLUMN cms.redemption.recorded_by IS 'Role that redeemed.';
+COMMENT ON COLUMN cms.redemption.uses_left IS 'Uses of the coupon left after it; NULL: unlimited.';
+COMMENT ON COLUMN cms.redemption.reversed_at IS 'When it was reversed; NULL: live.';
+COMMENT ON COLUMN cms.redemption.reversed_by IS 'Role that reversed it.';
+COMMENT ON COLUMN cms.redemption.reversal_note IS 'Why it was reversed.';
+COMMENT ON COLUMN cms.redemption.use_returned IS 'Whether the reversal gave the use back.';
+
+CREATE TABLE cms.claim (
+	org_id        int    NOT NULL,
+	offer_id      bigint NOT NULL,
+	service       text COLLATE "C" NOT NULL,
+	consumer_ref  text COLLATE "C",
+	consumer_name text,
+	ends_on       date,
+	claimed_by    text   NOT NULL,
+	claimed_at    timestamptz NOT NULL,
+	CONSTRAINT claim_pkey PRIMARY KEY (org_id, offer_id),
+	CONSTRAINT claim_of_an_offer FOREIGN KEY (org_id, offer_id) REFERENCES cms.offer ON DELETE CASCADE,
+	CONSTRAINT claim_service_must_be_a_service
+		CHECK (service IN ('OUTBOUND', 'TIMELINE', 'DVS', 'LOYALTY', 'EXTERNAL'))
+);
+CREATE UNIQUE INDEX claim_of_an_outbound_campaign_is_unique ON cms.claim (org_id, consumer_ref) WHERE service = 'OUTBOUND';
+COMMENT ON TABLE cms.claim IS 'Who uses an offer: at most one service with its campaign or program. Written by cms_claim, cms_release and the first issue.';
+COMMENT ON COLUMN cms.claim.org_id IS 'The org.';
+COMMENT ON COLUMN cms.claim.offer_id IS 'The offer.';
+COMMENT ON COLUMN cms.claim.service IS 'OUTBOUND, TIMELINE, DVS, LOYALTY or EXTERNAL.';
+COMMENT ON COLUMN cms.claim.consumer_ref IS 'Campaign or program.';
+COMMENT ON COLUMN cms.claim.consumer_name IS 'Its name for people.';
+COMMENT ON COLUMN cms.claim.ends_on IS 'Last day of the campaign: a WITH_CAMPAIGN offer ends with it.';
+COMMENT ON COLUMN cms.claim.claimed_by IS 'Role that claimed.';
+COMMENT ON COLUMN cms.claim.claimed_at IS 'When it was claimed.';
+
+-- Counters of an offer, in slots: their sum is the offer's. A share is what a slot may give out
+-- (NULL: no cap); the shares of an offer add up to its cap. The row is made at the first use.
+CREATE TABLE cms.offer_slot (
+	org_id          int     NOT NULL,
+	offer_id        bigint  NOT NULL,
+	slot            int     NOT NULL,
+	issue_share     bigint,
+	redemption_share bigint,
+	budget_share    numeric,
+	issued          bigint  NOT NULL DEFAULT 0,
+	stock           bigint  NOT NULL DEFAULT 0,
+	next_position   bigint  NOT NULL DEFAULT 0,
+	uses            bigint  NOT NULL DEFAULT 0,
+	forfeited_uses  bigint  NOT NULL DEFAULT 0,
+	redeemed_coupons bigint NOT NULL DEFAULT 0,
+	discount        numeric NOT NULL DEFAULT 0,
+	forfeited_discount numeric NOT NULL DEFAULT 0,
+	first_issued_at timestamptz,
+	last_issued_at  timestamptz,
+	first_redeemed_at timestamptz,
+	last_redeemed_at timestamptz,
+	CONSTRAINT offer_slot_pkey PRIMARY KEY (org_id, offer_id, slot)
+) WITH (fillfactor = 40);
+COMMENT ON TABLE cms.offer_slot IS 'Counters of an offer, kept exact by the actions; the sum over the slots is the offer''s number.';
+COMMENT ON COLUMN cms.offer_slot.org_id IS 'The org.';
+COMMENT ON COLUMN cms.offer_slot.offer_id IS 'The offer.';
+COMMENT ON COLUMN cms.offer_slot.slot IS 'Number of the slot.';
+COMMENT ON COLUMN cms.offer_slot.issue_share IS 'Issues the slot may count; NULL: no cap.';
+COMMENT ON COLUMN cms.offer_slot.redemption_share IS 'Uses the slot may count; NULL: no cap.';
+COMMENT ON COLUMN cms.offer_slot.budget_share IS 'Discount the slot may count; NULL: no cap.';
+COMMENT ON COLUMN cms.offer_slot.issued IS 'Coupons issued, revoked ones counted.';
+COMMENT ON COLUMN cms.offer_slot.stock IS 'Codes in stock: neither issued nor revoked.';
+COMMENT ON COLUMN cms.offer_slot.next_position IS 'Next place in the order of a RANDOMISED offer''s codes.';
+COMMENT ON COLUMN cms.offer_slot.uses IS 'Live uses.';
+COMMENT ON COLUMN cms.offer_slot.forfeited_uses IS 'Uses whose reversal did not give them back.';
+COMMENT ON COLUMN cms.offer_slot.redeemed_coupons IS 'Coupons with a live use.';
+COMMENT ON COLUMN cms.offer_slot.discount IS 'Discount of the live uses.';
+COMMENT ON COLUMN cms.offer_slot.forfeited_discount IS 'Discount of the forfeited uses, which the budget still counts.';
+COMMENT ON COLUMN cms.offer_slot.first_issued_at IS 'First issue.';
+COMMENT ON COLUMN cms.offer_slot.last_issued_at IS 'Last issue.';
+COMMENT ON COLUMN cms.offer_slot.first_redeemed_at IS 'First redemption.';
+COMMENT ON COLUMN cms.offer_slot.last_redeemed_at IS 'Last redemption.';
+
+-- Which state of an offer's rules a compiled copy stands for. A value is used once and never again,
+-- also after a rollback. Derived: a fresh database starts without rows, so it is not dumped.
+CREATE SEQUENCE cms.offer_version_seq;
+COMMENT ON SEQUENCE cms.offer_version_seq IS 'Versions of offers.';
+CREATE TABLE cms.offer_version (
+	org_id   int    NOT NULL,
+	offer_id bigint NOT NULL,
+	version  bigint NOT NULL,
+	CONSTRAINT offer_version_pkey PRIMARY KEY (org_id, offer_id)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE cms.offer_version IS 'Version of each offer''s rules, raised by every change of the offer, its lists, its claim or its org. Absent: never changed since it was made.';
+COMMENT ON COLUMN cms.offer_version.org_id IS 'The org.';
+COMMENT ON COLUMN cms.offer_version.offer_id IS 'The offer; 0: the org''s own settings.';
+COMMENT ON COLUMN cms.offer_version.version IS 'Number that changes with every change.';
+
+CREATE TABLE cms.offer_key (
+	org_id   int    NOT NULL,
+	offer_id bigint NOT NULL,
+	key      bytea  NOT NULL,
+	CONSTRAINT offer_key_pkey PRIMARY KEY (org_id, offer_id)
+);
+COMMENT ON TABLE cms.offer_key IS 'Secret that orders the codes of a RANDOMISED offer; who knows it can foretell them, so only cms_owner reads it.';
+COMMENT ON COLUMN cms.offer_key.org_id IS 'The org.';
+COMMENT ON COLUMN cms.offer_key.offer_id IS 'The offer.';
+COMMENT ON COLUMN cms.offer_key.key IS '128 random bits.';
+
+CREATE TABLE cms.issue_request (
+	org_id       int    NOT NULL,
+	request_key  text COLLATE "C" NOT NULL,
+	offer_id     bigint NOT NULL,
+	request_hash bytea  NOT NULL,
+	coupon_ids   bigint[] NOT NULL,
+	lines        int[]  NOT NULL,
+	requested_at timestamptz NOT NULL,
+	CONSTRAINT issue_request_pkey PRIMARY KEY (org_id, request_key)
+);
+COMMENT ON TABLE cms.issue_request IS 'Requests to issue that named a request_key, so that a repeated one gets the same coupons.';
+COMMENT ON COLUMN cms.issue_request.org_id IS 'The org.';
+COMMENT ON COLUMN cms.issue_request.request_key IS 'The caller''s key.';
+COMMENT ON COLUMN cms.issue_request.offer_id IS 'The offer.';
+COMMENT ON COLUMN cms.issue_request.request_hash IS 'Digest of what was asked for; the same key with something else is KEY_CONFLICT.';
+COMMENT ON COLUMN cms.issue_request.coupon_ids IS 'Coupons issued.';
+COMMENT ON COLUMN cms.issue_request.lines IS 'Line of the request for each of them.';
+COMMENT ON COLUMN cms.issue_request.requested_at IS 'The server''s time of the request.';
+
+CREATE SEQUENCE cms.code_upload_line_seq CACHE 32;
+COMMENT ON SEQUENCE cms.code_upload_line_seq IS 'Order in which lines arrived for upload.';
+CREATE TABLE cms.code_upload_line (
+	org_id      int    NOT NULL,
+	line        bigint NOT NULL,
+	offer_id    bigint,
+	code        text,
+	customer_id text,
+	reason      text COLLATE "C",
+	message     text,
+	uploaded_by text   NOT NULL,
+	uploaded_at timestamptz NOT NULL,
+	CONSTRAINT code_upload_line_pkey PRIMARY KEY (org_id, line)
+);
+ALTER SEQUENCE cms.code_upload_line_seq OWNED BY cms.code_upload_line.line;
+CREATE INDEX code_upload_line_waiting ON cms.code_upload_line (org_id, offer_id, line) WHERE reason IS NULL;
+COMMENT ON TABLE cms.code_upload_line IS 'Lines behind the view code_upload.';
+COMMENT ON COLUMN cms.code_upload_line.org_id IS 'The org.';
+COMMENT ON COLUMN cms.code_upload_line.line IS 'Order of arrival.';
+COMMENT ON COLUMN cms.code_upload_line.offer_id IS 'The offer; NULL: whichever cms_load_codes is called for by the same role.';
+COMMENT ON COLUMN cms.code_upload_line.code IS 'The code as it came.';
+COMMENT ON COLUMN cms.code_upload_line.customer_id IS 'Customer to issue it to; NULL: into stock.';
+COMMENT ON COLUMN cms.code_upload_line.reason IS 'Why the line was not loaded; NULL: waits to be loaded.';
+COMMENT ON COLUMN cms.code_upload_line.message IS 'The reason in a sentence.';
+COMMENT ON COLUMN cms.code_upload_line.uploaded_by IS 'Role that brought the line.';
+COMMENT ON COLUMN cms.code_upload_line.uploaded_at IS 'The server''s time of its arrival.';
+
+-- Settings refer to the sequences that make their ids; what users own goes into a dump.
+DO $$
+DECLARE
+	relation regclass;
+BEGIN
+	FOR relation IN
+		SELECT c.oid FROM pg_catalog.pg_class c
+		WHERE c.relnamespace = 'cms'::regnamespace AND c.relkind IN ('r', 'S')
+		  AND c.relname <> 'offer_version'
+		ORDER BY c.oid
+	LOOP
+		PERFORM pg_catalog.pg_extension_config_dump(relation, '');
+	END LOOP;
+END
+$$;

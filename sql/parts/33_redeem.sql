@@ -1,0 +1,113 @@
+-- Checking, redeeming, reversing, revoking (F24 to F34, F37, F39).
+
+CREATE TYPE cms.cms_redeem_result AS (
+	code text, redeemed boolean, reason text, message text, redemption_id bigint, offer_id bigint,
+	coupon_id bigint, discount numeric, payable numeric, uses_left int, next_allowed_at timestamptz, replayed boolean);
+COMMENT ON TYPE cms.cms_redeem_result IS 'Row of cms_redeem.';
+COMMENT ON COLUMN cms.cms_redeem_result.code IS 'The code, as it is stored.';
+COMMENT ON COLUMN cms.cms_redeem_result.redeemed IS 'Whether the coupon is redeemed on this bill.';
+COMMENT ON COLUMN cms.cms_redeem_result.reason IS 'Why not, the first in the published order; NULL: redeemed.';
+COMMENT ON COLUMN cms.cms_redeem_result.message IS 'The reason in a sentence.';
+COMMENT ON COLUMN cms.cms_redeem_result.redemption_id IS 'The redemption, by which it can be reversed.';
+COMMENT ON COLUMN cms.cms_redeem_result.offer_id IS 'The offer.';
+COMMENT ON COLUMN cms.cms_redeem_result.coupon_id IS 'The coupon.';
+COMMENT ON COLUMN cms.cms_redeem_result.discount IS 'Discount in the org''s currency.';
+COMMENT ON COLUMN cms.cms_redeem_result.payable IS 'Bill amount less discount.';
+COMMENT ON COLUMN cms.cms_redeem_result.uses_left IS 'Uses of the coupon left; NULL: unlimited.';
+COMMENT ON COLUMN cms.cms_redeem_result.next_allowed_at IS 'When it becomes possible, where that can be told (NOT_STARTED, GAP_TOO_SHORT, TIME_NOT_ALLOWED).';
+COMMENT ON COLUMN cms.cms_redeem_result.replayed IS 'Whether this bill had redeemed the coupon before; the row is the first answer.';
+
+CREATE TYPE cms.cms_check_result AS (
+	code text, redeemed boolean, reason text, message text, redemption_id bigint, offer_id bigint,
+	coupon_id bigint, discount numeric, payable numeric, uses_left int, next_allowed_at timestamptz, replayed boolean,
+	reasons text[]);
+COMMENT ON TYPE cms.cms_check_result IS 'Row of cms_check.';
+COMMENT ON COLUMN cms.cms_check_result.code IS 'The code, as it is stored.';
+COMMENT ON COLUMN cms.cms_check_result.redeemed IS 'Whether a redemption would succeed.';
+COMMENT ON COLUMN cms.cms_check_result.reason IS 'Why not, the first in the published order; NULL: it would.';
+COMMENT ON COLUMN cms.cms_check_result.message IS 'The reason in a sentence.';
+COMMENT ON COLUMN cms.cms_check_result.redemption_id IS 'Always NULL: a check makes none.';
+COMMENT ON COLUMN cms.cms_check_result.offer_id IS 'The offer.';
+COMMENT ON COLUMN cms.cms_check_result.coupon_id IS 'The coupon; NULL where a redemption would make it.';
+COMMENT ON COLUMN cms.cms_check_result.discount IS 'Discount a redemption would give; NULL without a bill amount.';
+COMMENT ON COLUMN cms.cms_check_result.payable IS 'Bill amount less discount.';
+COMMENT ON COLUMN cms.cms_check_result.uses_left IS 'Uses of the coupon left after a redemption; NULL: unlimited.';
+COMMENT ON COLUMN cms.cms_check_result.next_allowed_at IS 'When it becomes possible, where that can be told.';
+COMMENT ON COLUMN cms.cms_check_result.replayed IS 'Always false.';
+COMMENT ON COLUMN cms.cms_check_result.reasons IS 'Every reason that holds, in the published order; empty: none.';
+
+CREATE FUNCTION cms.cms_check(
+	code text, customer_id text DEFAULT NULL, bill_amount numeric DEFAULT NULL,
+	store_id text DEFAULT NULL, till_id text DEFAULT NULL, items jsonb DEFAULT NULL,
+	at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
+	RETURNS cms.cms_check_result
+	LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'cms_check';
+COMMENT ON FUNCTION cms.cms_check(text, text, numeric, text, text, jsonb, timestamptz, int) IS
+'The answer of cms_redeem without any effect, with all reasons (F33). items: a JSON array of lines with sku, category, brand, amount, quantity, on_sale; without it the bill amount is one line that only ALL_PRODUCTS matches; without bill_amount the sum of the lines is the bill; without both the rules about the bill are left out. Errors: 22023 negative or NaN amount, malformed items, infinite "at"; MS010 a till that contradicts its store.';
+
+CREATE FUNCTION cms.cms_redeem(
+	code text, customer_id text DEFAULT NULL, bill_amount numeric DEFAULT NULL, bill_ref text DEFAULT NULL,
+	store_id text DEFAULT NULL, till_id text DEFAULT NULL, items jsonb DEFAULT NULL,
+	at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
+	RETURNS cms.cms_redeem_result
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'cms_redeem';
+COMMENT ON FUNCTION cms.cms_redeem(text, text, numeric, text, text, text, jsonb, timestamptz, int) IS
+'Redeems a coupon on a bill, atomically (F24 to F34). bill_ref is required: the same coupon and bill_ref again give the first answer, marked replayed, or BILL_CONFLICT with another customer, amount, store or till. Amounts are in the org''s currency; items as in cms_check. A refusal changes nothing. Reasons, the first that holds: BILL_REFERENCE_REQUIRED, BILL_CONFLICT, CODE_NOT_FOUND, COUPON_REVOKED, NOT_ISSUED, OFFER_EXPIRED, COUPON_EXPIRED, NOT_STARTED, NOT_THE_HOLDER, ALREADY_REDEEMED, COUPON_LIMIT, CUSTOMER_LIMIT, GAP_TOO_SHORT, STORE_NOT_ALLOWED, TIME_NOT_ALLOWED, BILL_TOO_SMALL, BILL_TOO_LARGE, NO_ELIGIBLE_ITEM, OFFER_LIMIT, BUDGET_SPENT; ALREADY_REVERSED for the bill of a reversed redemption. Errors: 22004 no amount at all, 22023 negative or NaN amount, malformed items, "at" infinite or before the org''s max_backdate; MS010 a till that contradicts its store; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
+
+CREATE TYPE cms.cms_reverse_result AS (
+	redemption_id bigint, reversed boolean, reason text, message text, use_returned boolean);
+COMMENT ON TYPE cms.cms_reverse_result IS 'Row of cms_reverse.';
+COMMENT ON COLUMN cms.cms_reverse_result.redemption_id IS 'The redemption.';
+COMMENT ON COLUMN cms.cms_reverse_result.reversed IS 'Whether this call reversed it.';
+COMMENT ON COLUMN cms.cms_reverse_result.reason IS 'Why not; NULL: reversed.';
+COMMENT ON COLUMN cms.cms_reverse_result.message IS 'The reason in a sentence.';
+COMMENT ON COLUMN cms.cms_reverse_result.use_returned IS 'Whether the use came back to coupon, customer, offer and budget.';
+
+CREATE FUNCTION cms.cms_reverse(
+	redemption_id bigint, note text DEFAULT NULL,
+	at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
+	RETURNS cms.cms_reverse_result
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'cms_reverse';
+COMMENT ON FUNCTION cms.cms_reverse(bigint, text, timestamptz, int) IS
+'Takes a redemption back, once; its row stays (F37). Coupon, customer''s allowance, cap and budget get the use back unless the offer''s reversal_restores_use is off. Reasons: ALREADY_REVERSED, COUPON_REVOKED, OFFER_EXPIRED, COUPON_EXPIRED. Errors: MS009 unknown redemption, 22004 and 22023 arguments.';
+
+CREATE TYPE cms.cms_revoke_result AS (revoked_issued bigint, revoked_unissued bigint, left_redeemed bigint);
+COMMENT ON TYPE cms.cms_revoke_result IS 'Row of cms_revoke.';
+COMMENT ON COLUMN cms.cms_revoke_result.revoked_issued IS 'Coupons of customers revoked.';
+COMMENT ON COLUMN cms.cms_revoke_result.revoked_unissued IS 'Codes in stock revoked.';
+COMMENT ON COLUMN cms.cms_revoke_result.left_redeemed IS 'Coupons in the scope left as they are because all their uses are redeemed.';
+
+CREATE FUNCTION cms.cms_revoke(
+	offer_id bigint, scope text, customer_ids text[] DEFAULT NULL, codes text[] DEFAULT NULL,
+	confirm boolean DEFAULT false, at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
+	RETURNS cms.cms_revoke_result
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'cms_revoke';
+COMMENT ON FUNCTION cms.cms_revoke(bigint, text, text[], text[], boolean, timestamptz, int) IS
+'Revokes coupons of an offer for good (F39). scope: ALL_UNREDEEMED (issued and in stock), UNISSUED (in stock), CUSTOMERS (every active coupon of each of customer_ids), CODES (those of codes). Redeemed coupons are left; one with uses left is revoked for the future. Revoked codes can be uploaded again. Errors: MS001 unknown offer, MS004 confirm is not true, 22004 and 22023 arguments.';
+
+CREATE TYPE cms.cms_tag_result AS (
+	line bigint, value text, tagged boolean, reason text, message text, entity_id text);
+COMMENT ON TYPE cms.cms_tag_result IS 'Row of cms_tag_offer: one per id and name.';
+COMMENT ON COLUMN cms.cms_tag_result.line IS 'Number of the row: the ids, then the names.';
+COMMENT ON COLUMN cms.cms_tag_result.value IS 'The id or name given.';
+COMMENT ON COLUMN cms.cms_tag_result.tagged IS 'Whether the offer is tagged to it now.';
+COMMENT ON COLUMN cms.cms_tag_result.reason IS 'Why not: ID_EMPTY, NAME_UNKNOWN, NAME_AMBIGUOUS; NULL: tagged.';
+COMMENT ON COLUMN cms.cms_tag_result.message IS 'The reason in a sentence.';
+COMMENT ON COLUMN cms.cms_tag_result.entity_id IS 'Id of the place.';
+
+CREATE FUNCTION cms.cms_tag_offer(
+	offer_id bigint, entity_type text, ids text[] DEFAULT NULL, names text[] DEFAULT NULL, org int DEFAULT NULL)
+	RETURNS SETOF cms.cms_tag_result
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 100
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'cms_tag_offer';
+COMMENT ON FUNCTION cms.cms_tag_offer(bigint, text, text[], text[], int) IS
+'Restricts an offer whose store_scope is SELECTED_STORES to more places, by id (not checked against org_entity) or by name, and lists what it could not find (F29). entity_type: TILL, STORE, ZONE, CONCEPT. Errors: MS001 unknown offer, MS011 store_scope is ANY_STORE, 22023 arguments.';

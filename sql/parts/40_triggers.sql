@@ -1,0 +1,74 @@
+-- Triggers speak first on settings; the constraints of the tables are the last guard.
+
+CREATE FUNCTION cms.cms_org_check() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_org_check';
+COMMENT ON FUNCTION cms.cms_org_check() IS 'Trigger: checks name, time zone, currency and minor units of an org.';
+CREATE FUNCTION cms.cms_org_role_check() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_org_role_check';
+COMMENT ON FUNCTION cms.cms_org_role_check() IS 'Trigger: a role granted an org must exist.';
+CREATE FUNCTION cms.cms_org_role_changed() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_org_role_changed';
+COMMENT ON FUNCTION cms.cms_org_role_changed() IS 'Trigger: tells every session that the roles of the orgs changed.';
+CREATE FUNCTION cms.cms_settings_check() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_settings_check';
+COMMENT ON FUNCTION cms.cms_settings_check() IS 'Trigger of the settings tables: the caller''s org, values and texts, and that the offer''s scope uses the list.';
+CREATE FUNCTION cms.cms_settings_changed() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_settings_changed';
+COMMENT ON FUNCTION cms.cms_settings_changed() IS 'Trigger: raises the version of the offer, or of all offers of the org, whose rules changed.';
+CREATE FUNCTION cms.cms_offer_check() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_offer_check';
+COMMENT ON FUNCTION cms.cms_offer_check() IS 'Trigger: fills and checks an offer, refuses changes of what is fixed, moves its caps, refuses to delete an offer that was used.';
+CREATE FUNCTION cms.cms_guard() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_guard';
+COMMENT ON FUNCTION cms.cms_guard() IS 'Trigger: refuses direct changes of what only the actions write, and TRUNCATE of settings.';
+CREATE FUNCTION cms.cms_code_upload_insert() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_code_upload_insert';
+COMMENT ON FUNCTION cms.cms_code_upload_insert() IS 'Trigger: a line that arrives in code_upload.';
+
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE OR DELETE ON cms.org
+	FOR EACH ROW EXECUTE FUNCTION cms.cms_org_check();
+CREATE TRIGGER changed AFTER UPDATE ON cms.org
+	FOR EACH ROW EXECUTE FUNCTION cms.cms_settings_changed();
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON cms.org_role
+	FOR EACH ROW EXECUTE FUNCTION cms.cms_org_role_check();
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON cms.org_role
+	FOR EACH STATEMENT EXECUTE FUNCTION cms.cms_org_role_changed();
+
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE OR DELETE ON cms.offer
+	FOR EACH ROW EXECUTE FUNCTION cms.cms_offer_check();
+CREATE TRIGGER changed AFTER UPDATE ON cms.offer
+	FOR EACH ROW EXECUTE FUNCTION cms.cms_settings_changed();
+
+DO $$
+DECLARE
+	table_name text;
+BEGIN
+	FOREACH table_name IN ARRAY ARRAY['org_entity', 'poc', 'offer_product', 'offer_entity', 'offer_window',
+		'offer_audience', 'offer_exclusion', 'offer_reminder', 'offer_poc']
+	LOOP
+		EXECUTE pg_catalog.format('CREATE TRIGGER check_row BEFORE INSERT OR UPDATE OR DELETE ON cms.%I
+			FOR EACH ROW EXECUTE FUNCTION cms.cms_settings_check()', table_name);
+	END LOOP;
+	-- lists that are part of the compiled rule
+	FOREACH table_name IN ARRAY ARRAY['offer_product', 'offer_entity', 'offer_window', 'offer_exclusion', 'claim']
+	LOOP
+		EXECUTE pg_catalog.format('CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON cms.%I
+			FOR EACH ROW EXECUTE FUNCTION cms.cms_settings_changed()', table_name);
+	END LOOP;
+	-- one statement away from an accident: settings are deleted row by row
+	FOREACH table_name IN ARRAY ARRAY['org', 'org_role', 'org_entity', 'poc', 'offer', 'offer_product', 'offer_entity',
+		'offer_window', 'offer_audience', 'offer_exclusion', 'offer_reminder', 'offer_poc']
+	LOOP
+		EXECUTE pg_catalog.format('CREATE TRIGGER no_truncate BEFORE TRUNCATE ON cms.%I
+			FOR EACH STATEMENT EXECUTE FUNCTION cms.cms_guard()', table_name);
+	END LOOP;
+	FOREACH table_name IN ARRAY ARRAY['coupon', 'redemption', 'claim', 'offer_slot', 'offer_version', 'offer_key', 'issue_request']
+	LOOP
+		EXECUTE pg_catalog.format('CREATE TRIGGER written_by_actions_only BEFORE UPDATE OR DELETE OR TRUNCATE ON cms.%I
+			FOR EACH STATEMENT EXECUTE FUNCTION cms.cms_guard()', table_name);
+	END LOOP;
+END
+$$;
+
+CREATE TRIGGER arrive INSTEAD OF INSERT ON cms.code_upload
+	FOR EACH ROW EXECUTE FUNCTION cms.cms_code_upload_insert();

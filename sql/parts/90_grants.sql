@@ -1,0 +1,104 @@
+-- Who owns, sees and may do what. Nothing is granted to PUBLIC.
+
+-- Objects belong to cms_owner, so that nothing runs as the superuser who installed.
+DO $$
+DECLARE
+	statement text;
+BEGIN
+	FOR statement IN
+		SELECT pg_catalog.format('ALTER SCHEMA %I OWNER TO cms_owner', n.nspname)
+		FROM pg_catalog.pg_namespace n WHERE n.nspname = 'cms'
+		UNION ALL
+		SELECT pg_catalog.format('ALTER %s cms.%I OWNER TO cms_owner',
+			CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.relname)
+		FROM pg_catalog.pg_class c WHERE c.relnamespace = 'cms'::regnamespace AND c.relkind IN ('r', 'v')
+		UNION ALL
+		-- a sequence that a table column owns has followed its table
+		SELECT pg_catalog.format('ALTER SEQUENCE cms.%I OWNER TO cms_owner', c.relname)
+		FROM pg_catalog.pg_class c WHERE c.relnamespace = 'cms'::regnamespace AND c.relkind = 'S'
+		  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+		                  WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'a')
+		UNION ALL
+		SELECT pg_catalog.format('ALTER TYPE cms.%I OWNER TO cms_owner', t.typname)
+		FROM pg_catalog.pg_type t JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+		WHERE t.typnamespace = 'cms'::regnamespace AND c.relkind = 'c'
+		UNION ALL
+		SELECT pg_catalog.format('ALTER ROUTINE %s OWNER TO cms_owner', p.oid::regprocedure)
+		FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'cms'::regnamespace
+	LOOP
+		EXECUTE statement;
+	END LOOP;
+END
+$$;
+
+REVOKE ALL ON ALL ROUTINES IN SCHEMA cms FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA cms FROM PUBLIC;
+GRANT USAGE ON SCHEMA cms TO cms_admin, cms_manager, cms_issuer, cms_redeemer, cms_analyst, cms_sender;
+
+GRANT EXECUTE ON FUNCTION cms.cms_version(), cms.cms_current_org(), cms.cms_my_orgs(), cms.cms_sees_codes(),
+	cms.cms_day_start(date, text), cms.cms_offer_end(text, date, date, text)
+	TO cms_admin, cms_manager, cms_issuer, cms_redeemer, cms_analyst, cms_sender;
+
+-- settings
+GRANT SELECT, INSERT, UPDATE, DELETE ON cms.org, cms.org_role TO cms_admin;
+GRANT USAGE ON SEQUENCE cms.org_id_seq TO cms_admin;
+GRANT SELECT, INSERT, UPDATE, DELETE ON cms.org_entity, cms.poc TO cms_admin, cms_manager;
+GRANT USAGE ON SEQUENCE cms.poc_id_seq TO cms_admin, cms_manager;
+GRANT SELECT, INSERT, UPDATE, DELETE ON cms.offer, cms.offer_product, cms.offer_entity, cms.offer_window,
+	cms.offer_audience, cms.offer_exclusion, cms.offer_reminder, cms.offer_poc TO cms_manager;
+GRANT USAGE ON SEQUENCE cms.offer_id_seq, cms.offer_window_id_seq, cms.offer_reminder_id_seq TO cms_manager;
+GRANT SELECT ON cms.org TO cms_manager, cms_issuer, cms_redeemer, cms_analyst;
+GRANT SELECT ON cms.org_entity TO cms_issuer, cms_redeemer, cms_analyst;
+
+-- what the actions write
+GRANT SELECT ON cms.coupon, cms.redemption, cms.claim TO cms_manager;
+GRANT SELECT ON cms.coupon, cms.claim TO cms_issuer;
+GRANT SELECT ON cms.coupon, cms.redemption TO cms_redeemer;
+GRANT SELECT ON cms.redemption, cms.claim TO cms_analyst;
+GRANT SELECT (org_id, coupon_id, offer_id, shared, customer_id, nth, issued_at, expires_at, service, consumer_ref,
+	uses, forfeited_uses, last_redeemed_at, revoked_at) ON cms.coupon TO cms_analyst;
+GRANT SELECT, INSERT, UPDATE, DELETE ON cms.code_upload TO cms_manager;
+
+-- reports
+GRANT SELECT ON cms.coupon_status TO cms_manager, cms_issuer, cms_redeemer, cms_analyst;
+GRANT SELECT ON cms.offer_dashboard, cms.offer_performance, cms.redemption_rate_by_day, cms.redemption_rate_by_store,
+	cms.redemption_rate_by_service TO cms_manager, cms_analyst;
+
+-- actions
+GRANT EXECUTE ON FUNCTION cms.cms_generate_codes(bigint, bigint, timestamptz, int),
+	cms.cms_upload_codes(bigint, text[], text[], text, text, timestamptz, int),
+	cms.cms_load_codes_step(bigint, int, timestamptz, int),
+	cms.cms_revoke(bigint, text, text[], text[], boolean, timestamptz, int),
+	cms.cms_tag_offer(bigint, text, text[], text[], int),
+	cms.cms_release(bigint, timestamptz, int)
+	TO cms_manager;
+GRANT EXECUTE ON PROCEDURE cms.cms_load_codes(bigint, int, timestamptz, int, bigint, bigint) TO cms_manager;
+GRANT EXECUTE ON FUNCTION cms.cms_code_capacity(bigint, int) TO cms_manager, cms_issuer, cms_analyst;
+GRANT EXECUTE ON FUNCTION cms.cms_claim(bigint, text, text, text, date, timestamptz, int) TO cms_manager;
+GRANT EXECUTE ON FUNCTION cms.cms_issue(bigint, text, int, boolean, text, text, text, timestamptz, int),
+	cms.cms_issue_many(bigint, text[], int, boolean, text, text, text, timestamptz, int)
+	TO cms_issuer;
+GRANT EXECUTE ON FUNCTION cms.cms_check(text, text, numeric, text, text, jsonb, timestamptz, int),
+	cms.cms_redeem(text, text, numeric, text, text, text, jsonb, timestamptz, int),
+	cms.cms_reverse(bigint, text, timestamptz, int)
+	TO cms_redeemer;
+
+-- A row of another org is neither seen nor touched.
+DO $$
+DECLARE
+	table_name text;
+BEGIN
+	FOREACH table_name IN ARRAY ARRAY['org', 'org_role', 'org_entity', 'poc', 'offer', 'offer_product', 'offer_entity',
+		'offer_window', 'offer_audience', 'offer_exclusion', 'offer_reminder', 'offer_poc', 'coupon', 'redemption', 'claim']
+	LOOP
+		EXECUTE pg_catalog.format('ALTER TABLE cms.%I ENABLE ROW LEVEL SECURITY', table_name);
+		EXECUTE pg_catalog.format('CREATE POLICY own_orgs ON cms.%I
+			USING (org_id = ANY ((SELECT cms.cms_my_orgs())::int[]))', table_name);
+	END LOOP;
+	-- who makes orgs cannot have been granted them before
+	FOREACH table_name IN ARRAY ARRAY['org', 'org_role', 'org_entity', 'poc']
+	LOOP
+		EXECUTE pg_catalog.format('CREATE POLICY all_orgs ON cms.%I TO cms_admin USING (true)', table_name);
+	END LOOP;
+END
+$$;

@@ -1,0 +1,39 @@
+/*
+ * args.h
+ *	  Arguments of the SQL callables: fetched and checked alike everywhere.
+ *	  Every error names the argument and says what to do.
+ */
+#ifndef CMS_ARGS_H
+#define CMS_ARGS_H
+
+#include "fmgr.h"
+#include "datatype/timestamp.h"
+#include "utils/date.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+
+/* NULL argument -> 22004 naming it */
+extern int64 cms_arg_int64(FunctionCallInfo fcinfo, int n, const char *name);
+extern int	cms_arg_int(FunctionCallInfo fcinfo, int n, const char *name);
+extern bool cms_arg_bool(FunctionCallInfo fcinfo, int n, const char *name);
+/* text trimmed of nothing; NULL pointer for NULL */
+extern char *cms_arg_text(FunctionCallInfo fcinfo, int n);
+/* an id of the outside world: NULL pointer for NULL or blank */
+extern char *cms_arg_id(FunctionCallInfo fcinfo, int n);
+/* the same, required: 22004 for NULL, 22023 for blank */
+extern char *cms_arg_required_id(FunctionCallInfo fcinfo, int n, const char *name);
+/* the amount, NULL pointer for NULL; 22023 for negative, NaN, infinite */
+extern Numeric cms_arg_amount(FunctionCallInfo fcinfo, int n, const char *name);
+/* "at": 22004 for NULL, 22023 for infinity */
+extern TimestampTz cms_arg_at(FunctionCallInfo fcinfo, int n);
+/* NULL -> false; 22023 for infinity */
+extern bool cms_arg_date(FunctionCallInfo fcinfo, int n, const char *name, DateADT *value);
+/*
+ * One-dimensional array of text: -1 for NULL, else the number of elements;
+ * NULL elements are NULL pointers. 22023 for more dimensions.
+ */
+extern int	cms_arg_texts(FunctionCallInfo fcinfo, int n, const char *name, char ***values);
+/* "org", by its place, checked against the caller; see org.h */
+extern int	cms_arg_org(FunctionCallInfo fcinfo, int n);
+
+#endif

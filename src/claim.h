@@ -1,0 +1,31 @@
+/*
+ * claim.h
+ *	  Which service uses an offer (F4, F5). Within SPI_connect/SPI_finish.
+ */
+#ifndef CMS_CLAIM_H
+#define CMS_CLAIM_H
+
+#include "offer.h"
+
+/* Who claims, or holds. */
+typedef struct CmsClaimant
+{
+	const char *service;
+	const char *consumer_ref;
+	const char *consumer_name;
+	bool		has_end;
+	DateADT		ends_on;
+} CmsClaimant;
+
+/*
+ * One atomic step: CMS_OK and *holder = the claimant's own claim, or the reason
+ * and *holder = who holds it (service NULL if nobody does, as with NOT_VISIBLE).
+ * A new claim changes the offer's version: get the compiled offer again.
+ */
+extern CmsReason cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder);
+/* raises 22023 naming the argument unless it is one of the five services */
+extern void cms_claim_check_service(const char *service);
+/* "OUTBOUND campaign spring (Spring sale)", for messages */
+extern char *cms_claim_text(const CmsClaimant *claimant);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * compat.h
+ *	  Every difference between server versions. PostgreSQL 15 is the oldest.
+ */
+#ifndef CMS_COMPAT_H
+#define CMS_COMPAT_H
+
+#include "postgres.h"
+
+#if PG_VERSION_NUM < 150000
+#error "cms needs PostgreSQL 15 or newer"
+#endif
+
+#include "access/htup_details.h"
+#include "access/tupdesc.h"
+
+/* PostgreSQL 18 moved the attributes of a descriptor behind a function. */
+#ifndef TupleDescAttr
+#define TupleDescAttr(tupdesc, i) (&(tupdesc)->attrs[(i)])
+#endif
+
+/* PostgreSQL 16 split varatt.h from postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+#endif

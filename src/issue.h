@@ -1,0 +1,47 @@
+/*
+ * issue.h
+ *	  Giving coupons to customers: one path for cms_issue, cms_issue_many and
+ *	  uploads with customers. Within SPI_connect/SPI_finish.
+ */
+#ifndef CMS_ISSUE_H
+#define CMS_ISSUE_H
+
+#include "rule.h"
+
+/* One coupon asked for, and its answer. */
+typedef struct CmsIssueLine
+{
+	/* asked */
+	int64		line;
+	const char *customer;
+	const char *given_code;		/* upload: the normalised code; NULL: the offer's method decides */
+	/* answered */
+	CmsReason	reason;			/* CMS_OK: issued */
+	char	   *message;		/* NULL: the standard sentence */
+	int64		coupon_id;
+	char	   *code;
+	bool		shared;
+	TimestampTz issued_at;
+	bool		has_own_end;
+	TimestampTz own_end;
+	bool		has_next;
+	DateADT		next_allowed_on;
+	bool		replayed;
+} CmsIssueLine;
+
+typedef struct CmsIssuer
+{
+	const char *service;		/* NULL: none named */
+	const char *consumer_ref;
+	TimestampTz at;
+	bool		all_or_none;
+} CmsIssuer;
+
+/*
+ * Issues what can be issued; every line is answered. Lines may be worked on in
+ * the order of customers so that concurrent calls do not deadlock. Claims the offer for
+ * issuer->service where nobody holds it.
+ */
+extern void cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *lines, int nlines);
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * offer.h
+ *	  An offer with everything its rules need, compiled once per backend and
+ *	  version. NULL limits are CMS_UNLIMITED.
+ */
+#ifndef CMS_OFFER_H
+#define CMS_OFFER_H
+
+#include "calendar.h"
+#include "code.h"
+#include "items.h"
+#include "money.h"
+
+#define CMS_UNLIMITED (-1)
+
+typedef enum CmsCodeMethod
+{
+	CMS_METHOD_GENERATED,
+	CMS_METHOD_COMMON,
+	CMS_METHOD_UPLOADED,
+	CMS_METHOD_RANDOMISED
+} CmsCodeMethod;
+
+typedef enum CmsCouponExpiry
+{
+	CMS_EXPIRY_WITH_OFFER,
+	CMS_EXPIRY_DAYS,
+	CMS_EXPIRY_MONTH_ENDS
+} CmsCouponExpiry;
+
+/* A member of one of the lists: offer_product (kind, value), offer_entity (type, id). */
+typedef struct CmsListed
+{
+	char		kind;			/* first letter of kind or type */
+	const char *value;
+} CmsListed;
+
+typedef struct CmsOffer
+{
+	/* key of the cache */
+	int			org;
+	int64		offer_id;
+	int64		version;
+	int64		org_version;
+
+	char	   *name;
+	bool		archived;
+
+	/* the org */
+	pg_tz	   *zone;
+	char	   *currency;
+	int			minor_units;
+	bool		has_max_backdate;
+	Interval	max_backdate;
+
+	/* the claim; service NULL: nobody's */
+	char	   *owner_service;
+	char	   *owner_ref;
+	char	   *claim_service;
+	char	   *claim_ref;
+	char	   *claim_name;
+
+	/* end */
+	bool		has_end;
+	DateADT		last_day;
+	TimestampTz ends_at;		/* exclusive */
+	bool		end_binds_coupons;
+	CmsCouponExpiry coupon_expiry;
+	int			coupon_expiry_value;
+
+	/* discount */
+	bool		percentage;
+	Numeric		discount_value;
+	Numeric		discount_cap;	/* NULL: none */
+	bool		selected_products;
+	CmsListed  *products;		/* sorted */
+	int			nproducts;
+	bool		sale_items;
+
+	/* codes */
+	CmsCodeMethod method;
+	CmsCodePattern pattern;		/* of GENERATED and RANDOMISED */
+	bool		allow_dense_codes;
+	char	   *common_code;
+	bool		third_party;
+
+	/* issue */
+	bool		audience_only;
+	int64		max_issued;
+	int			max_issued_per_customer;
+	int			min_days_between_issues;	/* 0: none */
+	int			past_issue_months;
+	int			nexclusions;
+	int64	   *exclusions;
+	bool		reissue_existing;
+
+	/* redemption */
+	bool		anyone_may_redeem;
+	int			starts_after_days;	/* 0: at once */
+	bool		has_starts_on;
+	DateADT		starts_on;
+	int			max_uses_per_coupon;
+	int			max_uses_per_customer_and_coupon;
+	int			max_uses_per_customer;
+	int			min_days_between_uses;	/* 0: none */
+	int64		max_redemptions;
+	Numeric		max_discount_total; /* NULL: unlimited */
+	Numeric		min_bill;		/* NULL: none */
+	Numeric		max_bill;
+	bool		selected_stores;
+	CmsListed  *places;			/* sorted */
+	int			nplaces;
+	CmsWindow  *windows;
+	int			nwindows;
+	bool		reversal_restores_use;
+
+	MemoryContext context;		/* holds all of it */
+} CmsOffer;
+
+/*
+ * The compiled offer, within SPI_connect/SPI_finish; valid until the end of the
+ * SQL call. With the versions known from another statement; without them (one
+ * statement more). MS001 when the org has no such offer.
+ */
+extern const CmsOffer *cms_offer_of_version(int org, int64 offer_id, int64 version, int64 org_version);
+extern const CmsOffer *cms_offer_get(int org, int64 offer_id);
+/* drops compiled copies that no call uses; at the start of each call */
+extern void cms_offer_cache_trim(void);
+extern void cms_offer_cache_flush(void);
+extern bool cms_listed(const CmsListed *list, int count, char kind, const char *value);
+extern void cms_offer_unknown(int64 offer_id) pg_attribute_noreturn();
+
+#endif
