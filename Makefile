@@ -65,6 +65,7 @@ lint: ## small gates over sources, SQL, versions and the tests themselves
 	@test/check lint
 
 demo: packages ## a private server with a story to watch; stays up for "make psql"
+	@test/server stop 2>/dev/null
 	@test/server start --release
 	@if [ -f demo/story.sql ]; then test/server psql -X -q -f demo/story.sql; \
 		else echo 'demo: no story yet (demo/story.sql)'; fi
