@@ -149,5 +149,5 @@ wrong_type(int number, const char *name, const char *expected)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("items[%d] has a \"%s\" that is not %s", number, name, expected),
-			 errhint("Correct the line, or leave \"%s\" out if it is not known.", name)));
+			 errhint("Give \"%s\" as %s.", name, expected)));
 }
