@@ -14,7 +14,7 @@
 
 /* NULL argument -> 22004 naming it */
 extern int64 cms_arg_int64(FunctionCallInfo fcinfo, int n, const char *name);
-extern int	cms_arg_int(FunctionCallInfo fcinfo, int n, const char *name);
+extern int cms_arg_int(FunctionCallInfo fcinfo, int n, const char *name);
 extern bool cms_arg_bool(FunctionCallInfo fcinfo, int n, const char *name);
 /* text trimmed of nothing; NULL pointer for NULL */
 extern char *cms_arg_text(FunctionCallInfo fcinfo, int n);
@@ -32,8 +32,8 @@ extern bool cms_arg_date(FunctionCallInfo fcinfo, int n, const char *name, DateA
  * One-dimensional array of text: -1 for NULL, else the number of elements;
  * NULL elements are NULL pointers. 22023 for more dimensions.
  */
-extern int	cms_arg_texts(FunctionCallInfo fcinfo, int n, const char *name, char ***values);
+extern int cms_arg_texts(FunctionCallInfo fcinfo, int n, const char *name, char ***values);
 /* "org", by its place, checked against the caller; see org.h */
-extern int	cms_arg_org(FunctionCallInfo fcinfo, int n);
+extern int cms_arg_org(FunctionCallInfo fcinfo, int n);
 
 #endif

@@ -12,12 +12,12 @@
 /* A row of cms.offer_window; every condition that is set must hold. */
 typedef struct CmsWindow
 {
-	uint8		weekdays;		/* bit 0 = Monday ... bit 6 = Sunday; 0: any */
-	uint32		month_days;		/* bit 1 ... bit 31; 0: any */
-	DateADT		from_date;		/* DATEVAL_NOBEGIN: any */
-	DateADT		to_date;		/* inclusive; DATEVAL_NOEND: any */
-	TimeADT		from_time;		/* inclusive; 0: from midnight */
-	TimeADT		to_time;		/* exclusive; USECS_PER_DAY: to midnight */
+	uint8 weekdays;    /* bit 0 = Monday ... bit 6 = Sunday; 0: any */
+	uint32 month_days; /* bit 1 ... bit 31; 0: any */
+	DateADT from_date; /* DATEVAL_NOBEGIN: any */
+	DateADT to_date;   /* inclusive; DATEVAL_NOEND: any */
+	TimeADT from_time; /* inclusive; 0: from midnight */
+	TimeADT to_time;   /* exclusive; USECS_PER_DAY: to midnight */
 } CmsWindow;
 
 extern pg_tz *cms_zone(const char *name);
@@ -29,6 +29,7 @@ extern DateADT cms_add_months(DateADT day, int months);
 extern bool cms_window_contains(const CmsWindow *window, DateADT day, TimeADT time);
 extern bool cms_window_can_match(const CmsWindow *window);
 /* first instant after "at" at which one of the windows is open, DT_NOEND if none is within a bounded search */
-extern TimestampTz cms_windows_next_open(const CmsWindow *windows, int nwindows, TimestampTz at, pg_tz *zone);
+extern TimestampTz
+cms_windows_next_open(const CmsWindow *windows, int nwindows, TimestampTz at, pg_tz *zone);
 
 #endif

@@ -12,29 +12,29 @@
 typedef struct CmsIssueLine
 {
 	/* asked */
-	int64		line;
+	int64 line;
 	const char *customer;
-	const char *given_code;		/* upload: the normalised code; NULL: the offer's method decides */
+	const char *given_code; /* upload: the normalised code; NULL: the offer's method decides */
 	/* answered */
-	CmsReason	reason;			/* CMS_OK: issued */
-	char	   *message;		/* NULL: the standard sentence */
-	int64		coupon_id;
-	char	   *code;
-	bool		shared;
+	CmsReason reason; /* CMS_OK: issued */
+	char *message;    /* NULL: the standard sentence */
+	int64 coupon_id;
+	char *code;
+	bool shared;
 	TimestampTz issued_at;
-	bool		has_own_end;
+	bool has_own_end;
 	TimestampTz own_end;
-	bool		has_next;
-	DateADT		next_allowed_on;
-	bool		replayed;
+	bool has_next;
+	DateADT next_allowed_on;
+	bool replayed;
 } CmsIssueLine;
 
 typedef struct CmsIssuer
 {
-	const char *service;		/* NULL: none named */
+	const char *service; /* NULL: none named */
 	const char *consumer_ref;
 	TimestampTz at;
-	bool		all_or_none;
+	bool all_or_none;
 } CmsIssuer;
 
 /*
@@ -42,6 +42,7 @@ typedef struct CmsIssuer
  * the order of customers so that concurrent calls do not deadlock. Claims the offer for
  * issuer->service where nobody holds it.
  */
-extern void cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *lines, int nlines);
+extern void
+cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *lines, int nlines);
 
 #endif

@@ -10,18 +10,18 @@
 
 typedef struct CmsItem
 {
-	char	   *sku;			/* NULL: not given */
-	char	   *category;
-	char	   *brand;
-	Numeric		amount;			/* total of the line */
-	bool		on_sale;
+	char *sku; /* NULL: not given */
+	char *category;
+	char *brand;
+	Numeric amount; /* total of the line */
+	bool on_sale;
 } CmsItem;
 
 typedef struct CmsItems
 {
-	int			count;
-	CmsItem    *lines;
-	Numeric		total;
+	int count;
+	CmsItem *lines;
+	Numeric total;
 } CmsItems;
 
 /* errors 22023 naming "items", the line (from 1) and the member */

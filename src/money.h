@@ -10,11 +10,12 @@
 extern Numeric cms_money_zero(void);
 extern Numeric cms_money_add(Numeric a, Numeric b);
 extern Numeric cms_money_subtract(Numeric a, Numeric b);
-extern int	cms_money_compare(Numeric a, Numeric b);
+extern int cms_money_compare(Numeric a, Numeric b);
 /* neither NaN nor infinite nor negative */
 extern bool cms_money_is_amount(Numeric a);
 /* F32: percentage or fixed, capped, rounded half up to minor units, never more than eligible */
-extern Numeric cms_money_discount(bool percentage, Numeric value, Numeric cap, Numeric eligible, int minor_units);
+extern Numeric
+cms_money_discount(bool percentage, Numeric value, Numeric cap, Numeric eligible, int minor_units);
 /* as people read it, without trailing zeros beyond the minor units */
 extern char *cms_money_text(Numeric a);
 

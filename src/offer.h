@@ -115,15 +115,18 @@ typedef struct CmsOffer
 	bool		reversal_restores_use;
 
 	MemoryContext context;		/* holds all of it */
+	struct CmsOffer *next_retired;	/* of the cache */
 } CmsOffer;
 
 /*
  * The compiled offer, within SPI_connect/SPI_finish; valid until the end of the
  * SQL call. With the versions known from another statement; without them (one
- * statement more). MS001 when the org has no such offer.
+ * statement more). MS001 when the org has no such offer. read_only: true in
+ * callables that are STABLE.
  */
-extern const CmsOffer *cms_offer_of_version(int org, int64 offer_id, int64 version, int64 org_version);
-extern const CmsOffer *cms_offer_get(int org, int64 offer_id);
+extern const CmsOffer *cms_offer_of_version(int org, int64 offer_id, int64 version, int64 org_version,
+											bool read_only);
+extern const CmsOffer *cms_offer_get(int org, int64 offer_id, bool read_only);
 /* drops compiled copies that no call uses; at the start of each call */
 extern void cms_offer_cache_trim(void);
 extern void cms_offer_cache_flush(void);

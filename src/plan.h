@@ -6,6 +6,8 @@
 #define CMS_PLAN_H
 
 #include "executor/spi.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
 
 /*
  * A statement is a static CmsPlan in the file that runs it:
@@ -19,9 +21,9 @@
 typedef struct CmsPlan
 {
 	const char *text;
-	int			nargs;
-	Oid			argtypes[CMS_PLAN_MAX_ARGS];
-	SPIPlanPtr	plan;			/* NULL until first used, then kept for the session */
+	int nargs;
+	Oid argtypes[CMS_PLAN_MAX_ARGS];
+	SPIPlanPtr plan; /* NULL until first used, then kept for the session */
 } CmsPlan;
 
 /*

@@ -93,3 +93,12 @@ cms_reason_message(CmsReason reason)
 {
 	return reason_texts[reason].message;
 }
+
+CmsReason
+cms_reason_of_name(const char *name)
+{
+	for (int reason = CMS_OK + 1; reason < CMS_REASON_COUNT; reason++)
+		if (strcmp(cms_reason_name((CmsReason) reason), name) == 0)
+			return (CmsReason) reason;
+	elog(ERROR, "unknown reason \"%s\"", name);
+}

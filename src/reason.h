@@ -74,6 +74,8 @@ typedef enum CmsReason
 
 /* the published name, NULL for CMS_OK */
 extern const char *cms_reason_name(CmsReason reason);
+/* the reason of a published name */
+extern CmsReason cms_reason_of_name(const char *name);
 /* a sentence for a person, NULL for CMS_OK; callers that know more say more */
 extern const char *cms_reason_message(CmsReason reason);
 

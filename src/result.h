@@ -13,13 +13,14 @@
  * A row of the declared composite type, allocated in "context" (the caller's, from
  * before SPI_connect), as a Datum to return.
  */
-extern Datum cms_result_row(FunctionCallInfo fcinfo, MemoryContext context, const Datum *values, const bool *nulls);
+extern Datum cms_result_row(FunctionCallInfo fcinfo, MemoryContext context, const Datum *values,
+							const bool *nulls);
 /* For RETURNS SETOF: start once before SPI_connect, then one call per row. */
 extern void cms_result_start(FunctionCallInfo fcinfo);
 extern void cms_result_put(FunctionCallInfo fcinfo, const Datum *values, const bool *nulls);
 /* fills the columns reason and message: both NULL for CMS_OK; message NULL: the standard sentence */
-extern void cms_result_reason(CmsReason reason, const char *message, Datum *values, bool *nulls, int reason_column,
-							  int message_column);
+extern void cms_result_reason(CmsReason reason, const char *message, Datum *values, bool *nulls,
+							  int reason_column, int message_column);
 /* a text column, NULL for NULL */
 extern void cms_result_text(const char *text, Datum *values, bool *nulls, int column);
 

@@ -203,7 +203,7 @@ CREATE TABLE cms.issue_request (
 	offer_id     bigint NOT NULL,
 	request_hash bytea  NOT NULL,
 	coupon_ids   bigint[] NOT NULL,
-	lines        int[]  NOT NULL,
+	reasons      text[] NOT NULL,
 	requested_at timestamptz NOT NULL,
 	CONSTRAINT issue_request_pkey PRIMARY KEY (org_id, request_key)
 );
@@ -212,8 +212,8 @@ COMMENT ON COLUMN cms.issue_request.org_id IS 'The org.';
 COMMENT ON COLUMN cms.issue_request.request_key IS 'The caller''s key.';
 COMMENT ON COLUMN cms.issue_request.offer_id IS 'The offer.';
 COMMENT ON COLUMN cms.issue_request.request_hash IS 'Digest of what was asked for; the same key with something else is KEY_CONFLICT.';
-COMMENT ON COLUMN cms.issue_request.coupon_ids IS 'Coupons issued.';
-COMMENT ON COLUMN cms.issue_request.lines IS 'Line of the request for each of them.';
+COMMENT ON COLUMN cms.issue_request.coupon_ids IS 'Coupon of each line asked for; NULL: it was refused.';
+COMMENT ON COLUMN cms.issue_request.reasons IS 'Why each line was refused; NULL: issued.';
 COMMENT ON COLUMN cms.issue_request.requested_at IS 'The server''s time of the request.';
 
 CREATE SEQUENCE cms.code_upload_line_seq CACHE 32;

@@ -75,7 +75,7 @@ CREATE FUNCTION cms.cms_reverse(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_reverse';
 COMMENT ON FUNCTION cms.cms_reverse(bigint, text, timestamptz, int) IS
-'Takes a redemption back, once; its row stays (F37). Coupon, customer''s allowance, cap and budget get the use back unless the offer''s reversal_restores_use is off. Reasons: ALREADY_REVERSED, COUPON_REVOKED, OFFER_EXPIRED, COUPON_EXPIRED. Errors: MS009 unknown redemption, 22004 and 22023 arguments.';
+'Takes a redemption back, once; its row stays (F37). Coupon, customer''s allowance, cap and budget get the use back unless the offer''s reversal_restores_use is off. Reasons: ALREADY_REVERSED, COUPON_REVOKED, COUPON_EXPIRED (also by the end of its offer). Errors: MS009 unknown redemption, 22004 and 22023 arguments.';
 
 CREATE TYPE cms.cms_revoke_result AS (revoked_issued bigint, revoked_unissued bigint, left_redeemed bigint);
 COMMENT ON TYPE cms.cms_revoke_result IS 'Row of cms_revoke.';

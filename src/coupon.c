@@ -1,0 +1,289 @@
+/*
+ * coupon.c
+ *	  Finding a coupon by what was typed, and reading what its rules ask for.
+ *
+ * The usual case, a code of its own, is one statement, which also returns the
+ * versions by which the compiled offer is known. Common codes and revoked
+ * coupons are looked for only when that finds nothing.
+ */
+#include "cms.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "counter.h"
+#include "coupon.h"
+#include "plan.h"
+
+static bool find_own(int org, const char *code, bool lock, CmsFound *found);
+static bool
+find_common(int org, const char *code, const char *customer, bool lock, CmsFound *found);
+static bool find_revoked(int org, const char *code, bool lock, CmsFound *found);
+static void read_found(int org, bool read_only, CmsFound *found);
+static bool
+may_receive(int org, const CmsFound *found, const char *customer, int64 issued, bool read_only);
+
+/* The same columns for every way of finding; the lock is the only difference between redeeming and checking. */
+#define SELECT_COUPON                                                                                     \
+	"SELECT c.coupon_id, c.offer_id, c.customer_id, c.issued_at, c.expires_at, c.revoked_at IS NOT NULL," \
+	" c.uses, c.forfeited_uses, c.last_redeemed_at IS NOT NULL, c.shared,"                                \
+	" COALESCE(v.version, 0), COALESCE(gv.version, 0)"                                                    \
+	" FROM cms.coupon c"                                                                                  \
+	" LEFT JOIN cms.offer_version v ON v.org_id = $1 AND v.offer_id = c.offer_id"                         \
+	" LEFT JOIN cms.offer_version gv ON gv.org_id = $1 AND gv.offer_id = 0"
+#define BY_CODE \
+	SELECT_COUPON " WHERE c.org_id = $1 AND c.code = $2 AND c.revoked_at IS NULL AND NOT c.shared"
+#define BY_CUSTOMER                                                                \
+	SELECT_COUPON                                                                  \
+	" WHERE c.org_id = $1 AND c.customer_id = $2 AND c.offer_id = $3 AND c.shared" \
+	" ORDER BY c.revoked_at IS NOT NULL, c.nth DESC LIMIT 1"
+#define BY_REVOKED_CODE                                                                  \
+	SELECT_COUPON                                                                        \
+	" WHERE c.org_id = $1 AND c.code = $2 AND c.revoked_at IS NOT NULL AND NOT c.shared" \
+	" ORDER BY c.revoked_at DESC, c.coupon_id DESC LIMIT 1"
+#define LOCK " FOR NO KEY UPDATE OF c"
+
+static CmsPlan by_code[2] = {{BY_CODE, 2, {INT4OID, TEXTOID}},
+							 {BY_CODE LOCK, 2, {INT4OID, TEXTOID}}};
+static CmsPlan by_customer[2] = {{BY_CUSTOMER, 3, {INT4OID, TEXTOID, INT8OID}},
+								 {BY_CUSTOMER LOCK, 3, {INT4OID, TEXTOID, INT8OID}}};
+static CmsPlan by_revoked_code[2] = {{BY_REVOKED_CODE, 2, {INT4OID, TEXTOID}},
+									 {BY_REVOKED_CODE LOCK, 2, {INT4OID, TEXTOID}}};
+
+static CmsPlan common_offer = {
+	"SELECT o.offer_id FROM cms.offer o"
+	" WHERE o.org_id = $1 AND COALESCE(o.common_code, o.sample_code) = $2 AND o.common_code IS NOT NULL",
+	2,
+	{INT4OID, TEXTOID}};
+
+static CmsPlan resolve_place = {
+	"SELECT t.parent_id, s.entity_id, s.parent_id, z.parent_id"
+	" FROM (SELECT 1) one"
+	" LEFT JOIN cms.org_entity t ON t.org_id = $1 AND t.entity_type = 'TILL' AND t.entity_id = $2"
+	" LEFT JOIN cms.org_entity s ON s.org_id = $1 AND s.entity_type = 'STORE'"
+	"   AND s.entity_id = COALESCE($3, t.parent_id)"
+	" LEFT JOIN cms.org_entity z ON z.org_id = $1 AND z.entity_type = 'ZONE' AND z.entity_id = s.parent_id",
+	3,
+	{INT4OID, TEXTOID, TEXTOID}};
+
+/* A use counts unless it was reversed and given back. */
+#define COUNTED "(r.reversed_at IS NULL OR NOT r.use_returned)"
+
+static CmsPlan last_nth = {
+	"SELECT r.nth FROM cms.redemption r WHERE r.org_id = $1 AND r.customer_id = $2 AND r.offer_id = $3"
+	" ORDER BY r.nth DESC LIMIT 1",
+	3,
+	{INT4OID, TEXTOID, INT8OID}};
+
+static CmsPlan customer_usage = {
+	"SELECT max(r.nth), count(*) FILTER (WHERE " COUNTED ")::int,"
+	" count(*) FILTER (WHERE " COUNTED " AND r.coupon_id = $4)::int,"
+	" max(r.redeemed_at) FILTER (WHERE " COUNTED " AND r.redeemed_at >= $5 AND r.redeemed_at < $6)"
+	" FROM cms.redemption r WHERE r.org_id = $1 AND r.customer_id = $2 AND r.offer_id = $3",
+	6,
+	{INT4OID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+
+static CmsPlan in_audience = {
+	"SELECT 1 FROM cms.offer_audience a WHERE a.org_id = $1 AND a.offer_id = $2 AND a.customer_id = $3",
+	3,
+	{INT4OID, INT8OID, TEXTOID}};
+
+bool
+cms_coupon_find(int org, const char *code, const char *customer, bool lock, CmsFound *found)
+{
+	memset(found, 0, sizeof(*found));
+	return find_own(org, code, lock, found) || find_common(org, code, customer, lock, found) ||
+		   find_revoked(org, code, lock, found);
+}
+
+static bool
+find_own(int org, const char *code, bool lock, CmsFound *found)
+{
+	Datum values[] = {Int32GetDatum(org), CStringGetTextDatum(code)};
+
+	if (cms_plan_run(&by_code[lock], values, NULL, !lock) == 0)
+		return false;
+	read_found(org, !lock, found);
+	return true;
+}
+
+/*
+ * F10: one code, many coupons: the customer's own is meant. A customer without
+ * one is answered as a coupon that does not exist yet; whether it may come into
+ * being is for the rules.
+ */
+static bool
+find_common(int org, const char *code, const char *customer, bool lock, CmsFound *found)
+{
+	Datum of_code[] = {Int32GetDatum(org), CStringGetTextDatum(code)};
+	int64 offer_id;
+
+	if (cms_plan_run(&common_offer, of_code, NULL, !lock) == 0)
+		return false;
+	offer_id = cms_row_int64(0, 1, 0);
+	found->common = true;
+
+	if (customer != NULL)
+	{
+		Datum of_customer[] = {
+			Int32GetDatum(org), CStringGetTextDatum(customer), Int64GetDatum(offer_id)};
+
+		if (cms_plan_run(&by_customer[lock], of_customer, NULL, !lock) == 1)
+		{
+			read_found(org, !lock, found);
+			return true;
+		}
+	}
+	found->offer = cms_offer_get(org, offer_id, !lock);
+	found->coupon.offer_id = offer_id;
+	found->coupon.shared = true;
+	return true;
+}
+
+static bool
+find_revoked(int org, const char *code, bool lock, CmsFound *found)
+{
+	Datum values[] = {Int32GetDatum(org), CStringGetTextDatum(code)};
+
+	if (cms_plan_run(&by_revoked_code[lock], values, NULL, !lock) == 0)
+		return false;
+	read_found(org, !lock, found);
+	return true;
+}
+
+static void
+read_found(int org, bool read_only, CmsFound *found)
+{
+	CmsCoupon *coupon = &found->coupon;
+	bool isnull;
+	int64 version = cms_row_int64(0, 11, 0);
+	int64 org_version = cms_row_int64(0, 12, 0);
+
+	coupon->coupon_id = cms_row_int64(0, 1, 0);
+	coupon->offer_id = cms_row_int64(0, 2, 0);
+	coupon->holder = cms_row_text(0, 3);
+	coupon->issued_at = DatumGetTimestampTz(cms_row_value(0, 4, &isnull));
+	coupon->issued = !isnull;
+	coupon->expires_at = DatumGetTimestampTz(cms_row_value(0, 5, &isnull));
+	coupon->has_own_end = !isnull;
+	coupon->revoked = cms_row_bool(0, 6, false);
+	coupon->uses = cms_row_int32(0, 7, 0);
+	coupon->forfeited_uses = cms_row_int32(0, 8, 0);
+	found->redeemed_before = cms_row_bool(0, 9, false);
+	coupon->shared = cms_row_bool(0, 10, false);
+	SPI_freetuptable(SPI_tuptable);
+	found->offer = cms_offer_of_version(org, coupon->offer_id, version, org_version, read_only);
+}
+
+/* F29: a till is in a store, a store in a zone, a zone in a concept, as far as they are registered. */
+void
+cms_place_resolve(int org, CmsPlace *place, bool read_only)
+{
+	Datum values[] = {
+		Int32GetDatum(org),
+		place->till ? CStringGetTextDatum(place->till) : (Datum) 0,
+		place->store ? CStringGetTextDatum(place->store) : (Datum) 0,
+	};
+	const char nulls[] = {' ', place->till ? ' ' : 'n', place->store ? ' ' : 'n'};
+
+	cms_plan_run(&resolve_place, values, nulls, read_only);
+
+	char *store_of_till = cms_row_text(0, 1);
+
+	if (place->store != NULL && store_of_till != NULL && strcmp(place->store, store_of_till) != 0)
+		ereport(ERROR,
+				(errcode(CMS_ERRCODE_TILL_CONTRADICTS_STORE),
+				 errmsg("till \"%s\" belongs to store \"%s\", not to store \"%s\"",
+						place->till,
+						store_of_till,
+						place->store),
+				 errhint("Correct \"store_id\" or \"till_id\", or leave \"store_id\" out.")));
+	if (place->store == NULL)
+		place->store = store_of_till;
+	place->zone = cms_row_text(0, 3);
+	place->concept = cms_row_text(0, 4);
+}
+
+int
+cms_usage_read(int org, const CmsFound *found, const CmsUseRequest *request, bool read_only,
+			   CmsUsage *usage)
+{
+	const CmsOffer *offer = found->offer;
+	bool first_use_is_issue = !found->coupon.issued && !found->coupon.revoked;
+	int nth = 0;
+
+	memset(usage, 0, sizeof(*usage));
+	if (request->customer != NULL)
+	{
+		Datum values[6] = {Int32GetDatum(org),
+						   CStringGetTextDatum(request->customer),
+						   Int64GetDatum(offer->offer_id),
+						   Int64GetDatum(found->coupon.coupon_id)};
+
+		if (offer->max_uses_per_customer == CMS_UNLIMITED &&
+			offer->max_uses_per_customer_and_coupon == CMS_UNLIMITED &&
+			offer->min_days_between_uses == 0)
+		{
+			if (cms_plan_run(&last_nth, values, NULL, read_only) == 1)
+				nth = cms_row_int32(0, 1, 0);
+		}
+		else
+		{
+			/* the gap is between calendar days, to either side of the day of the request */
+			DateADT today = cms_local_date(request->at, offer->zone);
+			int gap = offer->min_days_between_uses;
+
+			values[4] = TimestampTzGetDatum(gap == 0 ? DT_NOEND
+													 : cms_day_begin(today - gap + 1, offer->zone));
+			values[5] =
+				TimestampTzGetDatum(gap == 0 ? DT_NOEND : cms_day_begin(today + gap, offer->zone));
+			cms_plan_run(&customer_usage, values, NULL, read_only);
+			nth = cms_row_int32(0, 1, 0);
+			usage->by_customer = cms_row_int32(0, 2, 0);
+			usage->by_customer_and_coupon = cms_row_int32(0, 3, 0);
+			usage->nearest_use = cms_row_timestamptz(0, 4, DT_NOBEGIN);
+			usage->has_near_use = !TIMESTAMP_IS_NOBEGIN(usage->nearest_use);
+		}
+	}
+	if (offer->max_redemptions != CMS_UNLIMITED || offer->max_discount_total != NULL ||
+		(first_use_is_issue && offer->max_issued != CMS_UNLIMITED))
+	{
+		CmsTotals totals;
+
+		cms_totals(org, offer->offer_id, read_only, &totals);
+		usage->of_offer = totals.uses;
+		usage->discount_of_offer = totals.discount;
+		usage->issued_of_offer = totals.issued;
+	}
+	if (first_use_is_issue)
+		usage->may_receive =
+			may_receive(org, found, request->customer, usage->issued_of_offer, read_only);
+	return nth;
+}
+
+/*
+ * F16, F24: a code that a third party handed out, and a common code that anyone
+ * may use, are issued by their first use. The cap on issues and the audience
+ * hold for that too; an archived offer gives out no new coupons.
+ */
+static bool
+may_receive(int org, const CmsFound *found, const char *customer, int64 issued, bool read_only)
+{
+	const CmsOffer *offer = found->offer;
+
+	if (offer->max_issued != CMS_UNLIMITED && issued >= offer->max_issued)
+		return false;
+	if (!found->common)
+		return offer->third_party;
+	if (!offer->third_party && (!offer->anyone_may_redeem || offer->archived))
+		return false;
+	if (offer->audience_only)
+	{
+		Datum values[] = {Int32GetDatum(org),
+						  Int64GetDatum(offer->offer_id),
+						  customer ? CStringGetTextDatum(customer) : (Datum) 0};
+
+		return customer != NULL && cms_plan_run(&in_audience, values, NULL, read_only) == 1;
+	}
+	return true;
+}

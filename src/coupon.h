@@ -1,0 +1,39 @@
+/*
+ * coupon.h
+ *	  A coupon found by what was typed, and the facts that its rules ask for.
+ *	  Within SPI_connect/SPI_finish.
+ */
+#ifndef CMS_COUPON_H
+#define CMS_COUPON_H
+
+#include "rule.h"
+
+/* A coupon as found, with the compiled offer it belongs to. */
+typedef struct CmsFound
+{
+	const CmsOffer *offer;
+	CmsCoupon coupon;
+	bool redeemed_before; /* ever, reversed or not */
+	bool common;          /* by the offer's common code */
+} CmsFound;
+
+/*
+ * Finds the coupon of a normalised code for a customer. Of a common code it is the
+ * customer's own, or one that does not exist yet (coupon_id 0). lock: take the row
+ * for the rest of the transaction; without it the call reads only. False:
+ * there is no such code in the org.
+ */
+extern bool
+cms_coupon_find(int org, const char *code, const char *customer, bool lock, CmsFound *found);
+
+/* Where till and store are; MS010 if they contradict. Fills place->store of a registered till. */
+extern void cms_place_resolve(int org, CmsPlace *place, bool read_only);
+
+/*
+ * What was used before, as far as the offer's rules ask. Answers the number of
+ * redemptions of the offer by the customer, reversed ones counted: the next is one more.
+ */
+extern int cms_usage_read(int org, const CmsFound *found, const CmsUseRequest *request,
+						  bool read_only, CmsUsage *usage);
+
+#endif

@@ -1,0 +1,780 @@
+/*
+ * issue.c
+ *	  Giving coupons to customers: one path for every way of asking.
+ *
+ * What decides is written, never only read. The key (customer, offer, nth) lets
+ * the coupons of one customer follow each other: whoever comes second finds the
+ * key taken, reads again and decides again. The counter decides on the cap with
+ * the statement that adds to it, after all coupons of the call are written; what
+ * it refuses is taken back. Codes in stock are taken by a row lock that nobody
+ * waits for.
+ *
+ * Order of locks: buckets of customers (only offers with exclusions, F20), the
+ * name space of codes, the position of a RANDOMISED offer, coupons in the order of customers,
+ * the counters.
+ *
+ * An attempt that may have to be repeated runs in a subtransaction: a stocked
+ * code given to a customer who was given another one meanwhile (23505), and a
+ * stock whose last codes are locked by others, for which it waits without holding
+ * anything itself. all_or_none and a claim that may be in vain use the same one.
+ */
+#include "cms.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/resowner.h"
+
+#include "claim.h"
+#include "codebook.h"
+#include "counter.h"
+#include "generate.h"
+#include "issue.h"
+#include "plan.h"
+#include "redeem.h"
+
+/* locks of customers, beside those of the name space of codes */
+#define CUSTOMER_BUCKETS 128
+#define CUSTOMER_BUCKET_BASE 1024
+
+/* draws of a new code that may collide before the space is taken to be crowded */
+#define MAX_DRAWS 64
+#define CROWDED_STOCK 100
+
+typedef struct Issue
+{
+	const CmsOffer *offer;
+	const CmsIssuer *issuer;
+	CmsIssueLine **lines; /* in the order of customers */
+	int nlines;
+
+	int64 allowed; /* by the cap, as read before */
+	int64 issued;
+	int64 from_stock;
+	bool use_stock;
+	bool wait_for_stock; /* all codes left are locked by others */
+	int64 room;          /* new codes that may be made */
+	int draws;           /* that collided since the last new code */
+	CmsCodeOrder *order; /* RANDOMISED */
+	int64 next_position;
+	int64 positions;                        /* taken and not used yet */
+	bool stock_line[FLEXIBLE_ARRAY_MEMBER]; /* by line: came from stock */
+} Issue;
+
+static bool attempt(Issue *issue);
+static bool guarded_attempt(Issue *issue);
+static void issue_all(Issue *issue);
+static bool any_refused(const Issue *issue);
+static bool claim_for_issuer(Issue *issue);
+static void prepare_codes(Issue *issue);
+static void lock_customers(Issue *issue);
+static bool issue_line(Issue *issue, int i);
+static bool give_existing(Issue *issue, CmsIssueLine *line);
+static void read_receipts(Issue *issue, const CmsIssueLine *line, CmsReceipts *receipts);
+static bool give_stocked(Issue *issue, CmsIssueLine *line, int nth);
+static bool give_new(Issue *issue, CmsIssueLine *line, int nth);
+static bool stock_crowded_space(Issue *issue);
+static CmsReason why_given_code_failed(Issue *issue, const CmsIssueLine *line);
+static void count_issued(Issue *issue);
+static void take_back(Issue *issue, int i, CmsReason reason);
+static void refuse_all(Issue *issue, CmsReason reason, char *message);
+static char *refusal_message(const CmsOffer *offer, const CmsIssueLine *line);
+static void forget_answers(Issue *issue);
+static int compare_lines(const void *a, const void *b);
+
+static CmsPlan receipts_of_customer = {
+	"SELECT max(c.nth), max(c.issued_at),"
+	" CASE WHEN $4 THEN EXISTS (SELECT FROM cms.offer_audience a"
+	"  WHERE a.org_id = $1 AND a.offer_id = $3 AND a.customer_id = $2) ELSE true END,"
+	" CASE WHEN $5 IS NOT NULL THEN (SELECT max(x.issued_at) FROM cms.coupon x"
+	"  WHERE x.org_id = $1 AND x.customer_id = $2 AND x.offer_id = ANY ($5)) END"
+	" FROM cms.coupon c WHERE c.org_id = $1 AND c.customer_id = $2 AND c.offer_id = $3",
+	5,
+	{INT4OID, TEXTOID, INT8OID, BOOLOID, INT8ARRAYOID}};
+
+static CmsPlan active_coupon = {
+	"SELECT c.coupon_id, c.code, c.shared, c.issued_at, c.expires_at FROM cms.coupon c"
+	" WHERE c.org_id = $1 AND c.customer_id = $2 AND c.offer_id = $3 AND c.revoked_at IS NULL"
+	" AND ($4 IS NULL OR c.uses + c.forfeited_uses < $4) AND (c.expires_at IS NULL OR c.expires_at > $5)"
+	" ORDER BY c.nth LIMIT 1",
+	5,
+	{INT4OID, TEXTOID, INT8OID, INT4OID, TIMESTAMPTZOID}};
+
+static CmsPlan new_coupon = {
+	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at, expires_at,"
+	" service, consumer_ref)"
+	" SELECT $1, nextval('cms.coupon_id_seq'), $2, $3, $4, $5, $6, $7, $8, $9, $10"
+	" WHERE $11 IS NULL OR NOT EXISTS (SELECT FROM cms.offer o"
+	"  WHERE o.org_id = $1 AND COALESCE(o.common_code, o.sample_code) = ANY ($11)"
+	"  AND (o.common_code IS NOT NULL OR o.sample_code IS NOT NULL))"
+	" ON CONFLICT DO NOTHING RETURNING coupon_id",
+	11,
+	{INT4OID,
+	 INT8OID,
+	 TEXTOID,
+	 BOOLOID,
+	 TEXTOID,
+	 INT4OID,
+	 TIMESTAMPTZOID,
+	 TIMESTAMPTZOID,
+	 TEXTOID,
+	 TEXTOID,
+	 TEXTARRAYOID}};
+
+static CmsPlan take_stocked = {
+	"UPDATE cms.coupon SET customer_id = $3, nth = $4, issued_at = $5, expires_at = $6, service = $7,"
+	" consumer_ref = $8"
+	" WHERE org_id = $1 AND coupon_id = (SELECT c.coupon_id FROM cms.coupon c"
+	"  WHERE c.org_id = $1 AND c.offer_id = $2 AND c.issued_at IS NULL AND c.revoked_at IS NULL"
+	"  ORDER BY c.coupon_id LIMIT 1 FOR UPDATE SKIP LOCKED)"
+	" RETURNING coupon_id, code",
+	8,
+	{INT4OID, INT8OID, TEXTOID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID}};
+
+#define IN_STOCK                 \
+	"SELECT 1 FROM cms.coupon c" \
+	" WHERE c.org_id = $1 AND c.offer_id = $2 AND c.issued_at IS NULL AND c.revoked_at IS NULL"
+
+static CmsPlan any_in_stock = {IN_STOCK " LIMIT 1", 2, {INT4OID, INT8OID}};
+static CmsPlan wait_for_stocked = {
+	IN_STOCK " ORDER BY c.coupon_id LIMIT 1 FOR UPDATE", 2, {INT4OID, INT8OID}};
+
+static CmsPlan code_is_taken = {
+	"SELECT 1 FROM cms.coupon c WHERE c.org_id = $1 AND c.code = $2 AND c.revoked_at IS NULL AND NOT c.shared",
+	2,
+	{INT4OID, TEXTOID}};
+
+static CmsPlan code_is_reserved = {
+	"SELECT 1 FROM cms.offer o WHERE o.org_id = $1 AND COALESCE(o.common_code, o.sample_code) = ANY ($2)"
+	" AND (o.common_code IS NOT NULL OR o.sample_code IS NOT NULL)",
+	2,
+	{INT4OID, TEXTARRAYOID}};
+
+static CmsPlan drop_coupon = {
+	"DELETE FROM cms.coupon WHERE org_id = $1 AND coupon_id = $2", 2, {INT4OID, INT8OID}};
+
+static CmsPlan back_to_stock = {
+	"UPDATE cms.coupon SET customer_id = NULL, nth = NULL, issued_at = NULL, expires_at = NULL, service = NULL,"
+	" consumer_ref = NULL WHERE org_id = $1 AND coupon_id = $2",
+	2,
+	{INT4OID, INT8OID}};
+
+void
+cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *lines, int nlines)
+{
+	Issue *issue = palloc0(offsetof(Issue, stock_line) + sizeof(bool) * Max(nlines, 1));
+
+	issue->offer = offer;
+	issue->issuer = issuer;
+	issue->nlines = nlines;
+	issue->lines = palloc(sizeof(CmsIssueLine *) * Max(nlines, 1));
+	for (int i = 0; i < nlines; i++)
+		issue->lines[i] = &lines[i];
+	qsort(issue->lines, nlines, sizeof(CmsIssueLine *), compare_lines);
+
+	while (!attempt(issue))
+	{
+		CHECK_FOR_INTERRUPTS();
+		forget_answers(issue);
+	}
+	for (int i = 0; i < nlines; i++)
+		if (lines[i].reason != CMS_OK && lines[i].message == NULL)
+			lines[i].message = refusal_message(issue->offer, &lines[i]);
+}
+
+/* False: try again. */
+static bool
+attempt(Issue *issue)
+{
+	const CmsOffer *offer = issue->offer;
+	const CmsIssuer *issuer = issue->issuer;
+	bool claims = issuer->service != NULL && offer->claim_service == NULL && !offer->archived;
+	CmsTotals totals;
+	CmsReason reason = CMS_OK;
+
+	/* a claim cannot help against what is refused before and after it */
+	if (!claims)
+		reason = cms_rule_issue_offer(offer, issuer->service, issuer->consumer_ref, issuer->at);
+	else if (offer->has_end && issuer->at >= offer->ends_at)
+		reason = CMS_OFFER_EXPIRED;
+	if (reason != CMS_OK)
+	{
+		refuse_all(issue, reason, NULL);
+		return true;
+	}
+
+	lock_customers(issue);
+	cms_totals(offer->org, offer->offer_id, false, &totals);
+	issue->allowed = offer->max_issued == CMS_UNLIMITED ? PG_INT64_MAX
+														: Max(offer->max_issued - totals.issued, 0);
+	issue->issued = 0;
+	issue->from_stock = 0;
+	issue->use_stock = offer->method == CMS_METHOD_UPLOADED ||
+					   (offer->method == CMS_METHOD_GENERATED && totals.stock > 0);
+	issue->wait_for_stock = false;
+	issue->positions = 0;
+	memset(issue->stock_line, 0, sizeof(bool) * issue->nlines);
+
+	if (claims || issue->use_stock || issuer->all_or_none)
+		return guarded_attempt(issue);
+	issue_all(issue);
+	return true;
+}
+
+/* The attempt in a subtransaction, kept only if it is to stay. */
+static bool
+guarded_attempt(Issue *issue)
+{
+	const CmsOffer *offer_before = issue->offer;
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool again = false;
+	volatile bool keep = true;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		if (claim_for_issuer(issue))
+			issue_all(issue);
+		again = issue->wait_for_stock;
+		keep = !again && issue->issued > 0 && !(issue->issuer->all_or_none && any_refused(issue));
+		if (keep)
+			ReleaseCurrentSubTransaction();
+		else
+			RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		/* the customer was given another coupon meanwhile: read again, decide again */
+		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION || error->constraint_name == NULL ||
+			strcmp(error->constraint_name, "coupon_nth_of_a_customer_is_unique") != 0)
+			ReThrowError(error);
+		if (IsolationUsesXactSnapshot())
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent issue to the same customer"),
+				 errhint("The transaction might succeed if retried.")));
+		again = true;
+		keep = false;
+	}
+	PG_END_TRY();
+
+	if (again)
+	{
+		Datum values[] = {Int32GetDatum(offer_before->org), Int64GetDatum(offer_before->offer_id)};
+
+		/* a claim that was rolled back is not the offer's any more */
+		issue->offer = offer_before;
+		if (issue->wait_for_stock)
+			cms_plan_run(&wait_for_stocked, values, NULL, false);
+		return false;
+	}
+	if (!keep && issue->issuer->all_or_none && any_refused(issue))
+		for (int i = 0; i < issue->nlines; i++)
+			if (issue->lines[i]->reason == CMS_OK)
+				issue->lines[i]->reason = CMS_OTHER_COUPON_FAILED;
+	return true;
+}
+
+static bool
+any_refused(const Issue *issue)
+{
+	for (int i = 0; i < issue->nlines; i++)
+		if (issue->lines[i]->reason != CMS_OK)
+			return true;
+	return false;
+}
+
+/* Naming a service claims an unclaimed offer (F5). False: somebody else holds it, every line is answered. */
+static bool
+claim_for_issuer(Issue *issue)
+{
+	const CmsOffer *offer = issue->offer;
+	CmsClaimant claimant = {.service = issue->issuer->service,
+							.consumer_ref = issue->issuer->consumer_ref};
+	CmsClaimant holder = {0};
+	CmsReason reason;
+
+	if (issue->issuer->service == NULL || offer->claim_service != NULL)
+		return true;
+	reason = cms_claim_take(offer, &claimant, &holder);
+	if (reason != CMS_OK)
+	{
+		refuse_all(issue,
+				   CMS_NOT_THE_CLAIMANT,
+				   reason == CMS_ALREADY_CLAIMED
+					   ? psprintf("The offer is claimed by %s.", cms_claim_text(&holder))
+					   : pstrdup(cms_reason_message(reason)));
+		return false;
+	}
+	issue->offer = cms_offer_get(offer->org, offer->offer_id, false);
+	return true;
+}
+
+static void
+issue_all(Issue *issue)
+{
+	prepare_codes(issue);
+	for (int i = 0; i < issue->nlines && !issue->wait_for_stock; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		while (!issue_line(issue, i))
+			CHECK_FOR_INTERRUPTS();
+	}
+	if (issue->wait_for_stock)
+		return;
+	cms_positions_give_back(issue->offer->org, issue->offer->offer_id, issue->positions);
+	if (issue->issued > 0)
+		count_issued(issue);
+}
+
+/* What the method of the offer needs before the first code. */
+static void
+prepare_codes(Issue *issue)
+{
+	const CmsOffer *offer = issue->offer;
+
+	switch (offer->method)
+	{
+		case CMS_METHOD_COMMON:
+			break;
+		case CMS_METHOD_RANDOMISED:
+		{
+			uint8 key[16];
+
+			cms_codebook_key(offer->org, offer->offer_id, key);
+			issue->order = cms_code_order_open(&offer->pattern, key);
+			issue->positions = cms_positions_take(offer->org,
+												  offer->offer_id,
+												  Min(issue->nlines, issue->allowed),
+												  (int64) cms_code_space(&offer->pattern),
+												  &issue->next_position);
+			break;
+		}
+		case CMS_METHOD_GENERATED:
+			/* where the space is vast the guess guard needs no look */
+			issue->room = PG_INT64_MAX;
+			if (cms_code_space(&offer->pattern) < 1e13)
+				issue->room = cms_codebook_room(offer, false);
+			cms_codebook_write_lock(offer->org);
+			break;
+		case CMS_METHOD_UPLOADED:
+			cms_codebook_write_lock(offer->org);
+			break;
+	}
+}
+
+/*
+ * F20 between offers that exclude each other: nothing that either writes would
+ * collide, so issues to one customer are kept apart by a lock. Buckets bound
+ * the number of locks of a large call; they are taken in order.
+ */
+static void
+lock_customers(Issue *issue)
+{
+	bool wanted[CUSTOMER_BUCKETS] = {false};
+
+	if (issue->offer->nexclusions == 0)
+		return;
+	for (int i = 0; i < issue->nlines; i++)
+	{
+		const char *customer = issue->lines[i]->customer;
+
+		wanted[hash_bytes((const unsigned char *) customer, strlen(customer)) % CUSTOMER_BUCKETS] =
+			true;
+	}
+	for (int bucket = 0; bucket < CUSTOMER_BUCKETS; bucket++)
+	{
+		LOCKTAG tag;
+
+		if (!wanted[bucket])
+			continue;
+		SET_LOCKTAG_ADVISORY(
+			tag, MyDatabaseId, issue->offer->org, CUSTOMER_BUCKET_BASE + bucket, 3);
+		(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	}
+}
+
+/* False: another transaction was faster, decide again. */
+static bool
+issue_line(Issue *issue, int i)
+{
+	const CmsOffer *offer = issue->offer;
+	CmsIssueLine *line = issue->lines[i];
+	CmsReceipts receipts;
+	int nth;
+
+	if (offer->reissue_existing && line->given_code == NULL && give_existing(issue, line))
+		return true;
+	read_receipts(issue, line, &receipts);
+	line->reason = cms_rule_issue_customer(
+		offer, &receipts, issue->issuer->at, &line->has_next, &line->next_allowed_on);
+	if (line->reason == CMS_OK && issue->issued >= issue->allowed)
+		line->reason = CMS_OFFER_ISSUE_LIMIT;
+	if (line->reason != CMS_OK)
+		return true;
+
+	nth = receipts.received + 1;
+	line->issued_at = issue->issuer->at;
+	line->has_own_end = cms_rule_own_end(offer, line->issued_at, &line->own_end);
+	if (issue->use_stock && line->given_code == NULL)
+	{
+		issue->stock_line[i] = give_stocked(issue, line, nth);
+		if (issue->stock_line[i] || issue->wait_for_stock)
+			return true;
+		if (offer->method == CMS_METHOD_UPLOADED)
+		{
+			line->reason = CMS_NO_CODES_LEFT;
+			return true;
+		}
+	}
+	return give_new(issue, line, nth);
+}
+
+/* F18, reissue EXISTING: the active coupon that the customer holds is the answer, and nothing is counted. */
+static bool
+give_existing(Issue *issue, CmsIssueLine *line)
+{
+	const CmsOffer *offer = issue->offer;
+	Datum values[] = {Int32GetDatum(offer->org),
+					  CStringGetTextDatum(line->customer),
+					  Int64GetDatum(offer->offer_id),
+					  Int32GetDatum(offer->max_uses_per_coupon),
+					  TimestampTzGetDatum(issue->issuer->at)};
+	bool isnull;
+
+	if (cms_plan_run(&active_coupon,
+					 values,
+					 offer->max_uses_per_coupon == CMS_UNLIMITED ? "   n " : NULL,
+					 false) == 0)
+		return false;
+	line->coupon_id = cms_row_int64(0, 1, 0);
+	line->code = cms_row_text(0, 2);
+	line->shared = cms_row_bool(0, 3, false);
+	line->issued_at = cms_row_timestamptz(0, 4, 0);
+	line->own_end = DatumGetTimestampTz(cms_row_value(0, 5, &isnull));
+	line->has_own_end = !isnull;
+	line->replayed = true;
+	line->reason = CMS_OK;
+	return true;
+}
+
+/*
+ * With exclusions the latest snapshot counts, whatever the isolation level: the
+ * customer's lock has made it final.
+ */
+static void
+read_receipts(Issue *issue, const CmsIssueLine *line, CmsReceipts *receipts)
+{
+	const CmsOffer *offer = issue->offer;
+	bool has_exclusions = offer->nexclusions > 0;
+	Datum values[5] = {Int32GetDatum(offer->org),
+					   CStringGetTextDatum(line->customer),
+					   Int64GetDatum(offer->offer_id),
+					   BoolGetDatum(offer->audience_only)};
+	bool isnull;
+
+	if (has_exclusions)
+	{
+		Datum *others = palloc(sizeof(Datum) * offer->nexclusions);
+
+		for (int i = 0; i < offer->nexclusions; i++)
+			others[i] = Int64GetDatum(offer->exclusions[i]);
+		values[4] = PointerGetDatum(construct_array(
+			others, offer->nexclusions, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		cms_plan_run_latest(&receipts_of_customer, values, NULL);
+	}
+	else
+		cms_plan_run(&receipts_of_customer, values, "    n", false);
+	receipts->received = cms_row_int32(0, 1, 0);
+	receipts->last_received_at = cms_row_timestamptz(0, 2, 0);
+	receipts->in_audience = cms_row_bool(0, 3, false);
+	receipts->other_received_at = DatumGetTimestampTz(cms_row_value(0, 4, &isnull));
+	receipts->received_other = !isnull;
+}
+
+/*
+ * The next code of the stock that nobody else is taking. False: there is none;
+ * wait_for_stock tells that there may be one when the others are done.
+ */
+static bool
+give_stocked(Issue *issue, CmsIssueLine *line, int nth)
+{
+	const CmsOffer *offer = issue->offer;
+	const CmsIssuer *issuer = issue->issuer;
+	Datum values[] = {
+		Int32GetDatum(offer->org),
+		Int64GetDatum(offer->offer_id),
+		CStringGetTextDatum(line->customer),
+		Int32GetDatum(nth),
+		TimestampTzGetDatum(line->issued_at),
+		TimestampTzGetDatum(line->own_end),
+		issuer->service ? CStringGetTextDatum(issuer->service) : (Datum) 0,
+		issuer->consumer_ref ? CStringGetTextDatum(issuer->consumer_ref) : (Datum) 0,
+	};
+	const char nulls[] = {' ',
+						  ' ',
+						  ' ',
+						  ' ',
+						  ' ',
+						  line->has_own_end ? ' ' : 'n',
+						  issuer->service ? ' ' : 'n',
+						  issuer->consumer_ref ? ' ' : 'n'};
+
+	if (cms_write_run(&take_stocked, values, nulls) == 0)
+	{
+		/* a pool may have no more; new codes need not wait for those of others */
+		if (offer->method == CMS_METHOD_UPLOADED)
+			issue->wait_for_stock = cms_plan_run(&any_in_stock, values, NULL, false) > 0;
+		return false;
+	}
+	line->coupon_id = cms_row_int64(0, 1, 0);
+	line->code = cms_row_text(0, 2);
+	issue->issued++;
+	issue->from_stock++;
+	return true;
+}
+
+/* A coupon that did not exist. False: its customer was given another one meanwhile. */
+static bool
+give_new(Issue *issue, CmsIssueLine *line, int nth)
+{
+	const CmsOffer *offer = issue->offer;
+	const CmsIssuer *issuer = issue->issuer;
+	char code[CMS_CODE_MAX_LENGTH + 1];
+	bool checks_reserved = false;
+
+	if (line->given_code != NULL)
+	{
+		strlcpy(code, line->given_code, sizeof(code));
+		checks_reserved = true;
+	}
+	else if (offer->method == CMS_METHOD_COMMON)
+		strlcpy(code, offer->common_code, sizeof(code));
+	else if (offer->method == CMS_METHOD_RANDOMISED)
+	{
+		if (issue->positions == 0)
+		{
+			line->reason = CMS_NO_CODES_LEFT;
+			return true;
+		}
+		cms_code_order_at(issue->order, issue->next_position, code);
+	}
+	else
+	{
+		if (issue->issued - issue->from_stock >= issue->room)
+		{
+			line->reason = CMS_NO_CODES_LEFT;
+			return true;
+		}
+		if (++issue->draws > MAX_DRAWS)
+			return stock_crowded_space(issue);
+		cms_code_draw(&offer->pattern, code);
+		checks_reserved = true;
+	}
+
+	Datum values[] = {
+		Int32GetDatum(offer->org),
+		Int64GetDatum(offer->offer_id),
+		CStringGetTextDatum(code),
+		BoolGetDatum(offer->method == CMS_METHOD_COMMON),
+		CStringGetTextDatum(line->customer),
+		Int32GetDatum(nth),
+		TimestampTzGetDatum(line->issued_at),
+		TimestampTzGetDatum(line->own_end),
+		issuer->service ? CStringGetTextDatum(issuer->service) : (Datum) 0,
+		issuer->consumer_ref ? CStringGetTextDatum(issuer->consumer_ref) : (Datum) 0,
+		checks_reserved ? cms_codebook_names(code) : (Datum) 0,
+	};
+	const char nulls[] = {' ',
+						  ' ',
+						  ' ',
+						  ' ',
+						  ' ',
+						  ' ',
+						  ' ',
+						  line->has_own_end ? ' ' : 'n',
+						  issuer->service ? ' ' : 'n',
+						  issuer->consumer_ref ? ' ' : 'n',
+						  checks_reserved ? ' ' : 'n'};
+
+	/* who reserves a code has the lock that prepare_codes took; under a fixed snapshot it may be newer */
+	if ((checks_reserved ? cms_plan_run_latest(&new_coupon, values, nulls)
+						 : cms_plan_run(&new_coupon, values, nulls, false)) == 0)
+	{
+		if (line->given_code != NULL)
+			line->reason = why_given_code_failed(issue, line);
+		if (line->reason == CMS_OK && IsolationUsesXactSnapshot())
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not serialize access due to concurrent issue"),
+					 errhint("The transaction might succeed if retried.")));
+		return line->reason != CMS_OK;
+	}
+	line->coupon_id = cms_row_int64(0, 1, 0);
+	line->code = pstrdup(code);
+	line->shared = offer->method == CMS_METHOD_COMMON;
+	issue->issued++;
+	issue->draws = 0;
+	if (offer->method == CMS_METHOD_RANDOMISED)
+	{
+		issue->next_position++;
+		issue->positions--;
+	}
+	return true;
+}
+
+/*
+ * So many draws collided that drawing is no way to find a free code: let the
+ * stock be filled by the way that enumerates, and take from there. Answers false,
+ * that the line is to be tried again, unless the space is full.
+ */
+static bool
+stock_crowded_space(Issue *issue)
+{
+	issue->draws = 0;
+	if (cms_generate_stock(issue->offer, Min(issue->room, CROWDED_STOCK)) == 0)
+		issue->room = 0;
+	else
+		issue->use_stock = true;
+	return false;
+}
+
+/* CMS_OK: nothing is wrong with the code. */
+static CmsReason
+why_given_code_failed(Issue *issue, const CmsIssueLine *line)
+{
+	Datum values[] = {Int32GetDatum(issue->offer->org), CStringGetTextDatum(line->given_code)};
+
+	if (cms_plan_run_latest(&code_is_taken, values, NULL) > 0)
+		return CMS_CODE_TAKEN;
+	values[1] = cms_codebook_names(line->given_code);
+	if (cms_plan_run_latest(&code_is_reserved, values, NULL) > 0)
+		return CMS_CODE_RESERVED;
+	return CMS_OK;
+}
+
+/*
+ * The counter decides on the cap. Where others took what was left when this call
+ * began, the last lines are taken back.
+ */
+static void
+count_issued(Issue *issue)
+{
+	const CmsOffer *offer = issue->offer;
+
+	for (;;)
+	{
+		CmsCount count = {
+			.issued = issue->issued,
+			.stock = -issue->from_stock,
+			.has_issue_time = issue->issued > 0,
+			.issue_time = issue->issuer->at,
+		};
+		int64 left;
+
+		if (issue->issued == 0 || cms_count(offer->org, offer->offer_id, &count))
+			return;
+		left = cms_issues_left_locked(offer->org, offer->offer_id);
+		for (int i = issue->nlines - 1; i >= 0 && issue->issued > left; i--)
+			if (issue->lines[i]->reason == CMS_OK && !issue->lines[i]->replayed)
+				take_back(issue, i, CMS_OFFER_ISSUE_LIMIT);
+	}
+}
+
+static void
+take_back(Issue *issue, int i, CmsReason reason)
+{
+	CmsIssueLine *line = issue->lines[i];
+	Datum values[] = {Int32GetDatum(issue->offer->org), Int64GetDatum(line->coupon_id)};
+
+	cms_write_run(issue->stock_line[i] ? &back_to_stock : &drop_coupon, values, NULL);
+	issue->issued--;
+	if (issue->stock_line[i])
+		issue->from_stock--;
+	line->reason = reason;
+}
+
+static void
+refuse_all(Issue *issue, CmsReason reason, char *message)
+{
+	for (int i = 0; i < issue->nlines; i++)
+	{
+		issue->lines[i]->reason = reason;
+		issue->lines[i]->message = message;
+	}
+}
+
+static void
+forget_answers(Issue *issue)
+{
+	for (int i = 0; i < issue->nlines; i++)
+	{
+		issue->lines[i]->reason = CMS_OK;
+		issue->lines[i]->message = NULL;
+		issue->lines[i]->replayed = false;
+	}
+}
+
+static char *
+refusal_message(const CmsOffer *offer, const CmsIssueLine *line)
+{
+	switch (line->reason)
+	{
+		case CMS_OFFER_EXPIRED:
+			return psprintf("The offer ended on %s.", cms_day_text(offer->last_day));
+		case CMS_NOT_THE_CLAIMANT:
+			if (offer->claim_service != NULL)
+			{
+				CmsClaimant holder = {.service = offer->claim_service,
+									  .consumer_ref = offer->claim_ref,
+									  .consumer_name = offer->claim_name};
+
+				return psprintf("The offer is claimed by %s.", cms_claim_text(&holder));
+			}
+			return psprintf("The offer was made for %s and has to be claimed before it is issued.",
+							offer->owner_service);
+		case CMS_CUSTOMER_ISSUE_LIMIT:
+			return psprintf("A customer is given at most %d coupons of this offer.",
+							offer->max_issued_per_customer);
+		case CMS_ISSUE_GAP:
+		case CMS_RECENTLY_RECEIVED_OTHER:
+			return psprintf("%s Possible again from %s.",
+							cms_reason_message(line->reason),
+							cms_day_text(line->next_allowed_on));
+		case CMS_OFFER_ISSUE_LIMIT:
+			return psprintf("The offer gives out at most " INT64_FORMAT " coupons.",
+							offer->max_issued);
+		default:
+			return pstrdup(cms_reason_message(line->reason));
+	}
+}
+
+/* By customer, so that concurrent calls meet their customers in one order; then as asked. */
+static int
+compare_lines(const void *a, const void *b)
+{
+	const CmsIssueLine *x = *(CmsIssueLine *const *) a;
+	const CmsIssueLine *y = *(CmsIssueLine *const *) b;
+	int order = strcmp(x->customer, y->customer);
+
+	if (order != 0)
+		return order;
+	return x->line < y->line ? -1 : x->line > y->line;
+}

@@ -1,0 +1,72 @@
+/*
+ * message.c
+ *	  Reasons in sentences that carry the offer's own numbers and dates.
+ */
+#include "cms.h"
+
+#include "utils/datetime.h"
+
+#include "redeem.h"
+
+/*
+ * NULL where the standard sentence of the reason says all there is, and where no
+ * offer is known.
+ */
+char *
+cms_use_message(CmsReason reason, const CmsOffer *offer, const CmsVerdict *verdict)
+{
+	if (offer == NULL)
+		return NULL;
+	switch (reason)
+	{
+		case CMS_OFFER_EXPIRED:
+			return psprintf("The offer ended on %s.", cms_day_text(offer->last_day));
+		case CMS_NOT_STARTED:
+			return psprintf("The coupon can be redeemed from %s.",
+							cms_instant_text(verdict->next_allowed_at, offer->zone));
+		case CMS_COUPON_LIMIT:
+			return psprintf("The coupon can be redeemed %d times and has been.",
+							offer->max_uses_per_coupon);
+		case CMS_GAP_TOO_SHORT:
+			return psprintf("The customer can redeem this offer again from %s.",
+							cms_instant_text(verdict->next_allowed_at, offer->zone));
+		case CMS_TIME_NOT_ALLOWED:
+			if (verdict->has_next)
+				return psprintf("The offer cannot be redeemed at this time; the next is %s.",
+								cms_instant_text(verdict->next_allowed_at, offer->zone));
+			return NULL;
+		case CMS_BILL_TOO_SMALL:
+			return psprintf("The bill must be at least %s %s.",
+							offer->currency,
+							cms_money_text(offer->min_bill));
+		case CMS_BILL_TOO_LARGE:
+			return psprintf("The bill must be at most %s %s.",
+							offer->currency,
+							cms_money_text(offer->max_bill));
+		default:
+			return NULL;
+	}
+}
+
+char *
+cms_day_text(DateADT day)
+{
+	int year, month, mday;
+
+	j2date(day + POSTGRES_EPOCH_JDATE, &year, &month, &mday);
+	return psprintf("%04d-%02d-%02d", year, month, mday);
+}
+
+char *
+cms_instant_text(TimestampTz at, pg_tz *zone)
+{
+	DateADT day;
+	TimeADT time;
+	int minutes;
+
+	cms_local_clock(at, zone, &day, &time);
+	minutes = time / USECS_PER_MINUTE;
+	if (time == 0)
+		return cms_day_text(day);
+	return psprintf("%s %02d:%02d", cms_day_text(day), minutes / 60, minutes % 60);
+}

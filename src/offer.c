@@ -1,0 +1,571 @@
+/*
+ * offer.c
+ *	  Offers compiled into structs, once per backend and version.
+ *
+ * The statement that finds a coupon or an offer also returns its version; a
+ * compiled copy of another version is not used. Versions are rows, so what a
+ * transaction sees of them is right under every isolation level and after a
+ * rollback, without any message between backends. One statement reads all of an
+ * offer, so that a copy never mixes two states.
+ *
+ * Copies live in a bounded table, least recently used first out. A copy in use
+ * by a call stays until that call ends: copies are only freed at the start of
+ * the next call.
+ */
+#include "cms.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "lib/ilist.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "offer.h"
+#include "org.h"
+#include "plan.h"
+#include "settings.h"
+
+#define MAX_COPIES 512
+#define MAX_COPY_BYTES (64 * 1024 * 1024)
+
+typedef struct CopyKey
+{
+	int64 offer_id;
+	int64 org; /* as wide as its neighbour: no padding in a hashed key */
+} CopyKey;
+
+typedef struct Copy
+{
+	CopyKey key;
+	CmsOffer *offer;
+	dlist_node lru;
+} Copy;
+
+static CmsOffer *compile(int org, int64 offer_id, bool read_only);
+static void read_columns(CmsOffer *offer);
+static void read_windows(CmsOffer *offer);
+static void set_end(CmsOffer *offer, const char *expiry_type, DateADT expires_on,
+					DateADT claim_ends_on, bool outlives_offer);
+static CmsListed *read_list(int column, int *count);
+static int64 limit_int64(int column);
+static int limit_int32(int column);
+static int compare_listed(const void *a, const void *b);
+static void keep(CmsOffer *offer);
+static void retire(CmsOffer *offer);
+
+static MemoryContext copies_context = NULL;
+static HTAB *copies = NULL;
+static dlist_head copies_by_use = DLIST_STATIC_INIT(copies_by_use);
+static CmsOffer *retired = NULL; /* replaced, perhaps in use by this call */
+
+/*
+ * Columns by name, because there are many: the enum and the select list below
+ * are the same list.
+ */
+enum
+{
+	col_version = 1,
+	col_org_version,
+	col_zone,
+	col_currency,
+	col_minor_units,
+	col_max_backdate,
+	col_claim_service,
+	col_claim_ref,
+	col_claim_name,
+	col_claim_ends_on,
+	col_name,
+	col_status,
+	col_owner_service,
+	col_owner_ref,
+	col_expiry_type,
+	col_expires_on,
+	col_discount_type,
+	col_discount_value,
+	col_discount_cap,
+	col_product_scope,
+	col_sale_items,
+	col_delivery,
+	col_code_method,
+	col_code_length,
+	col_code_charset,
+	col_code_prefix,
+	col_code_suffix,
+	col_allow_dense_codes,
+	col_common_code,
+	col_sample_code,
+	col_coupon_expiry_type,
+	col_coupon_expiry_value,
+	col_outlives_offer,
+	col_audience_only,
+	col_max_issued,
+	col_max_issued_per_customer,
+	col_min_days_between_issues,
+	col_past_issue_months,
+	col_reissue,
+	col_anyone_may_redeem,
+	col_starts_after_days,
+	col_starts_on,
+	col_max_uses_per_coupon,
+	col_max_uses_per_customer_and_coupon,
+	col_max_uses_per_customer,
+	col_min_days_between_uses,
+	col_max_redemptions,
+	col_max_discount_total,
+	col_min_bill,
+	col_max_bill,
+	col_store_scope,
+	col_reversal_restores_use,
+	col_products,
+	col_places,
+	col_exclusions,
+	col_window_weekdays,
+	col_window_month_days,
+	col_window_from_dates,
+	col_window_to_dates,
+	col_window_from_times,
+	col_window_to_times
+};
+
+static CmsPlan read_offer = {
+	"SELECT COALESCE(v.version, 0), COALESCE(gv.version, 0),"
+	" g.time_zone, g.currency, g.minor_units, g.max_backdate,"
+	" l.service, l.consumer_ref, l.consumer_name, l.ends_on,"
+	" o.name, o.status, o.owner_service, o.owner_ref, o.expiry_type, o.expires_on,"
+	" o.discount_type, o.discount_value, o.discount_cap, o.product_scope, o.sale_items, o.delivery,"
+	" o.code_method, o.code_length, o.code_charset, o.code_prefix, o.code_suffix, o.allow_dense_codes,"
+	" o.common_code, o.sample_code,"
+	" o.coupon_expiry_type, o.coupon_expiry_value, o.outlives_offer,"
+	" o.audience_only, o.max_issued, o.max_issued_per_customer, o.min_days_between_issues,"
+	" o.past_issue_months, o.reissue,"
+	" o.anyone_may_redeem, o.starts_after_days, o.starts_on,"
+	" o.max_uses_per_coupon, o.max_uses_per_customer_and_coupon, o.max_uses_per_customer,"
+	" o.min_days_between_uses, o.max_redemptions, o.max_discount_total, o.min_bill, o.max_bill,"
+	" o.store_scope, o.reversal_restores_use,"
+	" (SELECT array_agg(left(p.kind, 1) || p.value) FROM cms.offer_product p"
+	"   WHERE p.org_id = $1 AND p.offer_id = $2),"
+	" (SELECT array_agg(left(e.entity_type, 1) || e.entity_id) FROM cms.offer_entity e"
+	"   WHERE e.org_id = $1 AND e.offer_id = $2),"
+	" (SELECT array_agg(x.other_offer_id) FROM cms.offer_exclusion x"
+	"   WHERE x.org_id = $1 AND x.offer_id = $2),"
+	" w.weekdays, w.month_days, w.from_dates, w.to_dates, w.from_times, w.to_times"
+	" FROM cms.offer o"
+	" JOIN cms.org g ON g.org_id = o.org_id"
+	" LEFT JOIN cms.claim l ON l.org_id = $1 AND l.offer_id = $2"
+	" LEFT JOIN cms.offer_version v ON v.org_id = $1 AND v.offer_id = $2"
+	" LEFT JOIN cms.offer_version gv ON gv.org_id = $1 AND gv.offer_id = 0"
+	" CROSS JOIN LATERAL ("
+	"  SELECT"
+	"   array_agg(COALESCE((SELECT bit_or(1 << (d - 1)) FROM unnest(r.weekdays) d), 0)) AS weekdays,"
+	"   array_agg(COALESCE((SELECT bit_or(1::bigint << d) FROM unnest(r.month_days) d), 0)) AS month_days,"
+	"   array_agg(COALESCE(r.from_date, '-infinity')) AS from_dates,"
+	"   array_agg(COALESCE(r.to_date, 'infinity')) AS to_dates,"
+	"   array_agg(COALESCE(r.from_time, '00:00')) AS from_times,"
+	"   array_agg(COALESCE(r.to_time, '24:00')) AS to_times"
+	"  FROM cms.offer_window r WHERE r.org_id = $1 AND r.offer_id = $2) w"
+	" WHERE o.org_id = $1 AND o.offer_id = $2",
+	2,
+	{INT4OID, INT8OID}};
+
+static CmsPlan read_versions = {
+	"SELECT COALESCE(v.version, 0), COALESCE(gv.version, 0)"
+	" FROM cms.offer o"
+	" LEFT JOIN cms.offer_version v ON v.org_id = $1 AND v.offer_id = $2"
+	" LEFT JOIN cms.offer_version gv ON gv.org_id = $1 AND gv.offer_id = 0"
+	" WHERE o.org_id = $1 AND o.offer_id = $2",
+	2,
+	{INT4OID, INT8OID}};
+
+const CmsOffer *
+cms_offer_get(int org, int64 offer_id, bool read_only)
+{
+	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
+
+	if (cms_plan_run(&read_versions, values, NULL, read_only) == 0)
+		cms_offer_unknown(offer_id);
+	return cms_offer_of_version(
+		org, offer_id, cms_row_int64(0, 1, 0), cms_row_int64(0, 2, 0), read_only);
+}
+
+const CmsOffer *
+cms_offer_of_version(int org, int64 offer_id, int64 version, int64 org_version, bool read_only)
+{
+	CopyKey key = {.offer_id = offer_id, .org = org};
+	Copy *copy = copies == NULL ? NULL : hash_search(copies, &key, HASH_FIND, NULL);
+
+	if (copy != NULL && copy->offer->version == version && copy->offer->org_version == org_version)
+	{
+		dlist_move_head(&copies_by_use, &copy->lru);
+		return copy->offer;
+	}
+
+	CmsOffer *offer = compile(org, offer_id, read_only);
+
+	keep(offer);
+	return offer;
+}
+
+void
+cms_offer_unknown(int64 offer_id)
+{
+	ereport(
+		ERROR,
+		(errcode(CMS_ERRCODE_UNKNOWN_OFFER),
+		 errmsg("unknown offer " INT64_FORMAT, offer_id),
+		 errhint("Argument \"offer_id\" must be the number of an offer of the org of the call.")));
+}
+
+bool
+cms_listed(const CmsListed *list, int count, char kind, const char *value)
+{
+	CmsListed wanted = {.kind = kind, .value = value};
+
+	return value != NULL && count > 0 &&
+		   bsearch(&wanted, list, count, sizeof(CmsListed), compare_listed) != NULL;
+}
+
+/*
+ * The copy is built below the current context and moved to the table's when it
+ * is whole, so an error leaves nothing behind.
+ */
+static CmsOffer *
+compile(int org, int64 offer_id, bool read_only)
+{
+	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
+	MemoryContext context;
+	MemoryContext before;
+	CmsOffer *offer;
+
+	/* the transaction may go on to change what is read here: it must raise the version again */
+	cms_version_memo_clear();
+
+	if (cms_plan_run(&read_offer, values, NULL, read_only) == 0)
+		cms_offer_unknown(offer_id);
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "cms offer", ALLOCSET_SMALL_SIZES);
+	before = MemoryContextSwitchTo(context);
+	offer = palloc0(sizeof(CmsOffer));
+	offer->context = context;
+	offer->org = org;
+	offer->offer_id = offer_id;
+	read_columns(offer);
+	read_windows(offer);
+	MemoryContextSwitchTo(before);
+	return offer;
+}
+
+static void
+read_columns(CmsOffer *offer)
+{
+	bool isnull;
+	Datum value;
+
+	offer->version = cms_row_int64(0, col_version, 0);
+	offer->org_version = cms_row_int64(0, col_org_version, 0);
+	offer->zone = cms_zone(cms_row_text(0, col_zone));
+	if (offer->zone == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("time zone \"%s\" of org %d is not known to this server",
+						cms_row_text(0, col_zone),
+						offer->org),
+				 errhint("Set time_zone in cms.org to a name from pg_timezone_names.")));
+	offer->currency = cms_row_text(0, col_currency);
+	offer->minor_units = cms_row_int32(0, col_minor_units, 2);
+	value = cms_row_value(0, col_max_backdate, &isnull);
+	offer->has_max_backdate = !isnull;
+	if (!isnull)
+		offer->max_backdate = *DatumGetIntervalP(value);
+
+	offer->name = cms_row_text(0, col_name);
+	offer->archived = strcmp(cms_row_text(0, col_status), "ARCHIVED") == 0;
+	offer->owner_service = cms_row_text(0, col_owner_service);
+	offer->owner_ref = cms_row_text(0, col_owner_ref);
+	offer->claim_service = cms_row_text(0, col_claim_service);
+	offer->claim_ref = cms_row_text(0, col_claim_ref);
+	offer->claim_name = cms_row_text(0, col_claim_name);
+
+	offer->percentage = strcmp(cms_row_text(0, col_discount_type), "PERCENTAGE") == 0;
+	offer->discount_value = cms_row_numeric(0, col_discount_value);
+	offer->discount_cap = cms_row_numeric(0, col_discount_cap);
+	offer->selected_products = strcmp(cms_row_text(0, col_product_scope), "SELECTED_PRODUCTS") == 0;
+	offer->products = read_list(col_products, &offer->nproducts);
+	offer->sale_items = cms_row_bool(0, col_sale_items, false);
+	offer->third_party = strcmp(cms_row_text(0, col_delivery), "THIRD_PARTY") == 0;
+
+	const char *method = cms_row_text(0, col_code_method);
+
+	offer->method = strcmp(method, "COMMON") == 0       ? CMS_METHOD_COMMON
+					: strcmp(method, "UPLOADED") == 0   ? CMS_METHOD_UPLOADED
+					: strcmp(method, "RANDOMISED") == 0 ? CMS_METHOD_RANDOMISED
+														: CMS_METHOD_GENERATED;
+	if (offer->method == CMS_METHOD_RANDOMISED)
+		cms_code_mask_pattern(cms_row_text(0, col_sample_code), &offer->pattern);
+	else
+	{
+		const char *charset = cms_row_text(0, col_code_charset);
+		const char *prefix = cms_row_text(0, col_code_prefix);
+		const char *suffix = cms_row_text(0, col_code_suffix);
+
+		offer->pattern.length = cms_row_int32(0, col_code_length, 12);
+		offer->pattern.charset = strcmp(charset, "NUMERIC") == 0        ? CMS_CHARSET_NUMERIC
+								 : strcmp(charset, "ALPHANUMERIC") == 0 ? CMS_CHARSET_ALPHANUMERIC
+																		: CMS_CHARSET_UNAMBIGUOUS;
+		strlcpy(offer->pattern.prefix, prefix ? prefix : "", sizeof(offer->pattern.prefix));
+		strlcpy(offer->pattern.suffix, suffix ? suffix : "", sizeof(offer->pattern.suffix));
+	}
+	offer->allow_dense_codes = cms_row_bool(0, col_allow_dense_codes, false);
+	offer->common_code = cms_row_text(0, col_common_code);
+
+	const char *expiry = cms_row_text(0, col_coupon_expiry_type);
+
+	offer->coupon_expiry = strcmp(expiry, "DAYS") == 0         ? CMS_EXPIRY_DAYS
+						   : strcmp(expiry, "MONTH_ENDS") == 0 ? CMS_EXPIRY_MONTH_ENDS
+															   : CMS_EXPIRY_WITH_OFFER;
+	offer->coupon_expiry_value = cms_row_int32(0, col_coupon_expiry_value, 0);
+	set_end(offer,
+			cms_row_text(0, col_expiry_type),
+			cms_row_int32(0, col_expires_on, DATEVAL_NOEND),
+			cms_row_int32(0, col_claim_ends_on, DATEVAL_NOEND),
+			cms_row_bool(0, col_outlives_offer, false));
+
+	offer->audience_only = cms_row_bool(0, col_audience_only, false);
+	offer->max_issued = limit_int64(col_max_issued);
+	offer->max_issued_per_customer = limit_int32(col_max_issued_per_customer);
+	offer->min_days_between_issues = cms_row_int32(0, col_min_days_between_issues, 0);
+	offer->past_issue_months = cms_row_int32(0, col_past_issue_months, 0);
+	offer->reissue_existing = strcmp(cms_row_text(0, col_reissue), "EXISTING") == 0;
+
+	offer->anyone_may_redeem = cms_row_bool(0, col_anyone_may_redeem, false);
+	offer->starts_after_days = cms_row_int32(0, col_starts_after_days, 0);
+	value = cms_row_value(0, col_starts_on, &isnull);
+	offer->has_starts_on = !isnull;
+	offer->starts_on = isnull ? 0 : DatumGetDateADT(value);
+	offer->max_uses_per_coupon = limit_int32(col_max_uses_per_coupon);
+	offer->max_uses_per_customer_and_coupon = limit_int32(col_max_uses_per_customer_and_coupon);
+	offer->max_uses_per_customer = limit_int32(col_max_uses_per_customer);
+	offer->min_days_between_uses = cms_row_int32(0, col_min_days_between_uses, 0);
+	offer->max_redemptions = limit_int64(col_max_redemptions);
+	offer->max_discount_total = cms_row_numeric(0, col_max_discount_total);
+	offer->min_bill = cms_row_numeric(0, col_min_bill);
+	offer->max_bill = cms_row_numeric(0, col_max_bill);
+	offer->selected_stores = strcmp(cms_row_text(0, col_store_scope), "SELECTED_STORES") == 0;
+	offer->places = read_list(col_places, &offer->nplaces);
+	offer->reversal_restores_use = cms_row_bool(0, col_reversal_restores_use, true);
+
+	value = cms_row_value(0, col_exclusions, &isnull);
+	if (!isnull)
+	{
+		Datum *others;
+
+		deconstruct_array(DatumGetArrayTypeP(value),
+						  INT8OID,
+						  sizeof(int64),
+						  FLOAT8PASSBYVAL,
+						  TYPALIGN_DOUBLE,
+						  &others,
+						  NULL,
+						  &offer->nexclusions);
+		offer->exclusions = palloc(sizeof(int64) * offer->nexclusions);
+		for (int i = 0; i < offer->nexclusions; i++)
+			offer->exclusions[i] = DatumGetInt64(others[i]);
+	}
+}
+
+/* F1, F22: when the offer ends, and whether its coupons end with it. */
+static void
+set_end(CmsOffer *offer, const char *expiry_type, DateADT expires_on, DateADT claim_ends_on,
+		bool outlives_offer)
+{
+	/* a fixed date is not shortened by the claim */
+	offer->last_day = strcmp(expiry_type, "FIXED_DATE") == 0 ? expires_on : claim_ends_on;
+	offer->has_end = offer->last_day != DATEVAL_NOEND;
+	offer->ends_at = offer->has_end ? cms_day_begin(offer->last_day + 1, offer->zone) : DT_NOEND;
+
+	bool loyalty = offer->claim_service != NULL && strcmp(offer->claim_service, "LOYALTY") == 0;
+
+	offer->end_binds_coupons = offer->has_end && !outlives_offer &&
+							   !(loyalty && offer->coupon_expiry == CMS_EXPIRY_WITH_OFFER);
+}
+
+static void
+read_windows(CmsOffer *offer)
+{
+	/* element type, of the six parallel arrays */
+	static const struct
+	{
+		int column;
+		Oid type;
+		int length;
+		char align;
+	} arrays[6] = {{col_window_weekdays, INT4OID, 4, TYPALIGN_INT},
+				   {col_window_month_days, INT8OID, 8, TYPALIGN_DOUBLE},
+				   {col_window_from_dates, DATEOID, 4, TYPALIGN_INT},
+				   {col_window_to_dates, DATEOID, 4, TYPALIGN_INT},
+				   {col_window_from_times, TIMEOID, 8, TYPALIGN_DOUBLE},
+				   {col_window_to_times, TIMEOID, 8, TYPALIGN_DOUBLE}};
+	Datum *values[6];
+
+	for (int i = 0; i < 6; i++)
+	{
+		bool isnull;
+		Datum array = cms_row_value(0, arrays[i].column, &isnull);
+
+		if (isnull)
+			return; /* no window: any time */
+		deconstruct_array(DatumGetArrayTypeP(array),
+						  arrays[i].type,
+						  arrays[i].length,
+						  true,
+						  arrays[i].align,
+						  &values[i],
+						  NULL,
+						  &offer->nwindows);
+	}
+	offer->windows = palloc(sizeof(CmsWindow) * offer->nwindows);
+	for (int i = 0; i < offer->nwindows; i++)
+		offer->windows[i] = (CmsWindow){
+			.weekdays = DatumGetInt32(values[0][i]),
+			.month_days = DatumGetInt64(values[1][i]),
+			.from_date = DatumGetDateADT(values[2][i]),
+			.to_date = DatumGetDateADT(values[3][i]),
+			.from_time = DatumGetTimeADT(values[4][i]),
+			.to_time = DatumGetTimeADT(values[5][i]),
+		};
+}
+
+/* An array of texts, each the first letter of its kind and its value, as a sorted list. */
+static CmsListed *
+read_list(int column, int *count)
+{
+	bool isnull;
+	Datum value = cms_row_value(0, column, &isnull);
+	Datum *texts;
+	CmsListed *list;
+
+	*count = 0;
+	if (isnull)
+		return NULL;
+	deconstruct_array(
+		DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &texts, NULL, count);
+	list = palloc(sizeof(CmsListed) * *count);
+	for (int i = 0; i < *count; i++)
+	{
+		char *member = TextDatumGetCString(texts[i]);
+
+		list[i].kind = member[0];
+		list[i].value = member + 1;
+	}
+	pfree(texts);
+	qsort(list, *count, sizeof(CmsListed), compare_listed);
+	return list;
+}
+
+static int64
+limit_int64(int column)
+{
+	return cms_row_int64(0, column, CMS_UNLIMITED);
+}
+
+static int
+limit_int32(int column)
+{
+	return cms_row_int32(0, column, CMS_UNLIMITED);
+}
+
+static int
+compare_listed(const void *a, const void *b)
+{
+	const CmsListed *x = a;
+	const CmsListed *y = b;
+
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	return strcmp(x->value, y->value);
+}
+
+/* Puts a copy into the table, in the place of one of another version. */
+static void
+keep(CmsOffer *offer)
+{
+	CopyKey key = {.offer_id = offer->offer_id, .org = offer->org};
+	bool found;
+	Copy *copy;
+
+	if (copies == NULL)
+	{
+		HASHCTL control = {.keysize = sizeof(CopyKey), .entrysize = sizeof(Copy)};
+
+		copies_context =
+			AllocSetContextCreate(TopMemoryContext, "cms offers", ALLOCSET_DEFAULT_SIZES);
+		control.hcxt = copies_context;
+		copies =
+			hash_create("cms offers", MAX_COPIES, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	copy = hash_search(copies, &key, HASH_ENTER, &found);
+	if (found)
+	{
+		retire(copy->offer);
+		dlist_move_head(&copies_by_use, &copy->lru);
+	}
+	else
+		dlist_push_head(&copies_by_use, &copy->lru);
+	copy->offer = offer;
+	MemoryContextSetParent(offer->context, copies_context);
+}
+
+/* The call may still use it: it goes at the start of the next. */
+static void
+retire(CmsOffer *offer)
+{
+	offer->next_retired = retired;
+	retired = offer;
+}
+
+void
+cms_offer_cache_trim(void)
+{
+	while (retired != NULL)
+	{
+		CmsOffer *next = retired->next_retired;
+
+		MemoryContextDelete(retired->context);
+		retired = next;
+	}
+	if (copies == NULL)
+		return;
+	if (cms_offer_cache_stale)
+	{
+		cms_offer_cache_stale = false;
+		cms_offer_cache_flush();
+	}
+	while (hash_get_num_entries(copies) > MAX_COPIES ||
+		   (hash_get_num_entries(copies) > 1 &&
+			MemoryContextMemAllocated(copies_context, true) > MAX_COPY_BYTES))
+	{
+		Copy *last = dlist_container(Copy, lru, dlist_tail_node(&copies_by_use));
+
+		dlist_delete(&last->lru);
+		MemoryContextDelete(last->offer->context);
+		hash_search(copies, &last->key, HASH_REMOVE, NULL);
+	}
+}
+
+void
+cms_offer_cache_flush(void)
+{
+	dlist_mutable_iter iter;
+
+	if (copies == NULL)
+		return;
+	dlist_foreach_modify(iter, &copies_by_use)
+	{
+		Copy *copy = dlist_container(Copy, lru, iter.cur);
+
+		dlist_delete(&copy->lru);
+		MemoryContextDelete(copy->offer->context);
+		hash_search(copies, &copy->key, HASH_REMOVE, NULL);
+	}
+}

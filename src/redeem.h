@@ -1,0 +1,16 @@
+/*
+ * redeem.h
+ *	  What redeeming shares with what will stand beside it.
+ */
+#ifndef CMS_REDEEM_H
+#define CMS_REDEEM_H
+
+#include "rule.h"
+
+/* the reason in a sentence with the offer's own numbers and dates; NULL for CMS_OK */
+extern char *cms_use_message(CmsReason reason, const CmsOffer *offer, const CmsVerdict *verdict);
+/* "2026-11-12", and with its time "2026-11-12 22:00" */
+extern char *cms_day_text(DateADT day);
+extern char *cms_instant_text(TimestampTz at, pg_tz *zone);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * result.c
+ *	  Rows that the callables return.
+ *
+ * Callables compute within SPI, whose memory ends with SPI_finish; results are
+ * copied to the caller's context on the way out.
+ */
+#include "cms.h"
+
+#include "access/htup_details.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "result.h"
+
+/*
+ * The descriptor is looked up once per query, not per call.
+ */
+Datum
+cms_result_row(FunctionCallInfo fcinfo, MemoryContext context, const Datum *values,
+			   const bool *nulls)
+{
+	TupleDesc desc = fcinfo->flinfo->fn_extra;
+
+	if (desc == NULL)
+	{
+		MemoryContext before = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+
+		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "return type must be a row type");
+		fcinfo->flinfo->fn_extra = BlessTupleDesc(desc);
+		MemoryContextSwitchTo(before);
+	}
+
+	MemoryContext before = MemoryContextSwitchTo(context);
+	HeapTuple tuple = heap_form_tuple(desc, (Datum *) values, (bool *) nulls);
+	Datum row = HeapTupleGetDatum(tuple);
+
+	MemoryContextSwitchTo(before);
+	return row;
+}
+
+void
+cms_result_start(FunctionCallInfo fcinfo)
+{
+	InitMaterializedSRF(fcinfo, 0);
+}
+
+void
+cms_result_put(FunctionCallInfo fcinfo, const Datum *values, const bool *nulls)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	tuplestore_putvalues(result->setResult, result->setDesc, (Datum *) values, (bool *) nulls);
+}
+
+void
+cms_result_reason(CmsReason reason, const char *message, Datum *values, bool *nulls,
+				  int reason_column, int message_column)
+{
+	if (reason != CMS_OK && message == NULL)
+		message = cms_reason_message(reason);
+	cms_result_text(cms_reason_name(reason), values, nulls, reason_column);
+	cms_result_text(reason == CMS_OK ? NULL : message, values, nulls, message_column);
+}
+
+void
+cms_result_text(const char *text, Datum *values, bool *nulls, int column)
+{
+	nulls[column] = (text == NULL);
+	values[column] = text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+}

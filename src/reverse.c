@@ -1,0 +1,198 @@
+/*
+ * reverse.c
+ *	  cms_reverse: a redemption taken back, once (F37).
+ *
+ * Locks the coupon first, as redeeming does, then the redemption; the counters
+ * come last.
+ */
+#include "cms.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "args.h"
+#include "counter.h"
+#include "org.h"
+#include "plan.h"
+#include "redeem.h"
+#include "result.h"
+
+PG_FUNCTION_INFO_V1(cms_reverse);
+
+typedef struct Reversal
+{
+	int org;
+	int64 redemption_id;
+	char *note;
+	TimestampTz at;
+	const CmsOffer *offer;
+	CmsCoupon coupon;
+	Numeric discount;
+	bool reversed_before;
+	bool returned_before;
+	CmsReason reason;
+} Reversal;
+
+/* columns of cms_reverse_result */
+enum
+{
+	out_redemption_id,
+	out_reversed,
+	out_reason,
+	out_message,
+	out_use_returned,
+	out_columns
+};
+
+static void lock_coupon(Reversal *r);
+static void read_redemption(Reversal *r);
+static CmsReason judge(const Reversal *r);
+static void write_reversal(const Reversal *r);
+
+static CmsPlan lock = {
+	"SELECT c.offer_id, c.expires_at, c.revoked_at IS NOT NULL, c.uses"
+	" FROM cms.coupon c"
+	" WHERE c.org_id = $1 AND c.coupon_id ="
+	"  (SELECT r.coupon_id FROM cms.redemption r WHERE r.org_id = $1 AND r.redemption_id = $2)"
+	" FOR NO KEY UPDATE",
+	2,
+	{INT4OID, INT8OID}};
+
+static CmsPlan find = {
+	"SELECT r.discount, r.reversed_at IS NOT NULL, r.use_returned FROM cms.redemption r"
+	" WHERE r.org_id = $1 AND r.redemption_id = $2 FOR NO KEY UPDATE",
+	2,
+	{INT4OID, INT8OID}};
+
+static CmsPlan mark = {
+	"UPDATE cms.redemption SET reversed_at = $3, reversed_by = $4, reversal_note = $5, use_returned = $6"
+	" WHERE org_id = $1 AND redemption_id = $2",
+	6,
+	{INT4OID, INT8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID, BOOLOID}};
+
+static CmsPlan return_use = {
+	"UPDATE cms.coupon SET uses = uses - 1, forfeited_uses = forfeited_uses + $3"
+	" WHERE org_id = $1 AND coupon_id = (SELECT r.coupon_id FROM cms.redemption r"
+	"  WHERE r.org_id = $1 AND r.redemption_id = $2)",
+	3,
+	{INT4OID, INT8OID, INT4OID}};
+
+/*
+ * cms_reverse(redemption_id, note, at, org)
+ */
+Datum
+cms_reverse(PG_FUNCTION_ARGS)
+{
+	Reversal r = {
+		.redemption_id = cms_arg_int64(fcinfo, 0, "redemption_id"),
+		.note = cms_arg_text(fcinfo, 1),
+		.at = cms_arg_at(fcinfo, 2),
+		.org = cms_arg_org(fcinfo, 3),
+	};
+	MemoryContext caller = CurrentMemoryContext;
+	Datum values[out_columns];
+	bool nulls[out_columns] = {false};
+	bool returned;
+	Datum row;
+
+	SPI_connect();
+	cms_offer_cache_trim();
+	lock_coupon(&r);
+	read_redemption(&r);
+	r.reason = judge(&r);
+	if (r.reason == CMS_OK)
+		write_reversal(&r);
+
+	returned = r.reversed_before ? r.returned_before
+								 : r.reason == CMS_OK && r.offer->reversal_restores_use;
+	values[out_redemption_id] = Int64GetDatum(r.redemption_id);
+	values[out_reversed] = BoolGetDatum(r.reason == CMS_OK);
+	cms_result_reason(
+		r.reason, cms_use_message(r.reason, r.offer, NULL), values, nulls, out_reason, out_message);
+	values[out_use_returned] = BoolGetDatum(returned);
+	row = cms_result_row(fcinfo, caller, values, nulls);
+	SPI_finish();
+	PG_RETURN_DATUM(row);
+}
+
+static void
+lock_coupon(Reversal *r)
+{
+	Datum values[] = {Int32GetDatum(r->org), Int64GetDatum(r->redemption_id)};
+	bool isnull;
+
+	if (cms_plan_run(&lock, values, NULL, false) == 0)
+		ereport(
+			ERROR,
+			(errcode(CMS_ERRCODE_UNKNOWN_REDEMPTION),
+			 errmsg("unknown redemption " INT64_FORMAT, r->redemption_id),
+			 errhint(
+				 "Argument \"redemption_id\" must be the number that cms_redeem returned, in the org of the call.")));
+	r->coupon.offer_id = cms_row_int64(0, 1, 0);
+	r->coupon.expires_at = DatumGetTimestampTz(cms_row_value(0, 2, &isnull));
+	r->coupon.has_own_end = !isnull;
+	r->coupon.revoked = cms_row_bool(0, 3, false);
+	r->coupon.uses = cms_row_int32(0, 4, 0);
+	r->offer = cms_offer_get(r->org, r->coupon.offer_id, false);
+}
+
+/* After the coupon's lock, so that of several reversals each sees what the one before did. */
+static void
+read_redemption(Reversal *r)
+{
+	Datum values[] = {Int32GetDatum(r->org), Int64GetDatum(r->redemption_id)};
+
+	if (cms_plan_run(&find, values, NULL, false) == 0)
+		elog(ERROR, "redemption " INT64_FORMAT " vanished", r->redemption_id);
+	r->discount = cms_row_numeric(0, 1);
+	r->reversed_before = cms_row_bool(0, 2, false);
+	r->returned_before = cms_row_bool(0, 3, false);
+}
+
+static CmsReason
+judge(const Reversal *r)
+{
+	if (r->reversed_before)
+		return CMS_ALREADY_REVERSED;
+	if (r->coupon.revoked)
+		return CMS_COUPON_REVOKED;
+	if (r->offer->end_binds_coupons && r->at >= r->offer->ends_at)
+		return CMS_COUPON_EXPIRED;
+	if (r->coupon.has_own_end && r->at >= r->coupon.expires_at)
+		return CMS_COUPON_EXPIRED;
+	return CMS_OK;
+}
+
+/*
+ * The customer's allowance needs no write: it counts redemptions that are live
+ * or forfeited.
+ */
+static void
+write_reversal(const Reversal *r)
+{
+	bool restore = r->offer->reversal_restores_use;
+	Datum marked[] = {
+		Int32GetDatum(r->org),
+		Int64GetDatum(r->redemption_id),
+		TimestampTzGetDatum(r->at),
+		CStringGetTextDatum(cms_caller_name()),
+		r->note ? CStringGetTextDatum(r->note) : (Datum) 0,
+		BoolGetDatum(restore),
+	};
+	const char nulls[] = {' ', ' ', ' ', ' ', r->note ? ' ' : 'n', ' '};
+	Datum returned[] = {
+		Int32GetDatum(r->org), Int64GetDatum(r->redemption_id), Int32GetDatum(restore ? 0 : 1)};
+	CmsCount count = {
+		.uses = -1,
+		.forfeited_uses = restore ? 0 : 1,
+		.redeemed_coupons = r->coupon.uses == 1 ? -1 : 0,
+		.discount = cms_money_subtract(cms_money_zero(), r->discount),
+		.forfeited_discount = restore ? NULL : r->discount,
+	};
+
+	cms_write_run(&mark, marked, nulls);
+	cms_write_run(&return_use, returned, NULL);
+	if (!cms_count(r->org, r->offer->offer_id, &count))
+		elog(ERROR, "no counters of offer " INT64_FORMAT, r->offer->offer_id);
+}
