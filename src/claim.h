@@ -13,8 +13,8 @@ typedef struct CmsClaimant
 	const char *service;
 	const char *consumer_ref;
 	const char *consumer_name;
-	bool		has_end;
-	DateADT		ends_on;
+	bool has_end;
+	DateADT ends_on;
 } CmsClaimant;
 
 /*
@@ -22,7 +22,8 @@ typedef struct CmsClaimant
  * and *holder = who holds it (service NULL if nobody does, as with NOT_VISIBLE).
  * A new claim changes the offer's version: get the compiled offer again.
  */
-extern CmsReason cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder);
+extern CmsReason
+cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder);
 /* raises 22023 naming the argument unless it is one of the five services */
 extern void cms_claim_check_service(const char *service);
 /* "OUTBOUND campaign spring (Spring sale)", for messages */

@@ -11,18 +11,18 @@
 
 typedef enum CmsCharset
 {
-	CMS_CHARSET_NUMERIC,		/* 0-9 */
-	CMS_CHARSET_ALPHANUMERIC,	/* 0-9A-Z */
-	CMS_CHARSET_UNAMBIGUOUS		/* without 0, O, 1, I, L */
+	CMS_CHARSET_NUMERIC,      /* 0-9 */
+	CMS_CHARSET_ALPHANUMERIC, /* 0-9A-Z */
+	CMS_CHARSET_UNAMBIGUOUS   /* without 0, O, 1, I, L */
 } CmsCharset;
 
 /* How generated and randomised codes look: prefix, random characters, suffix. */
 typedef struct CmsCodePattern
 {
-	char		prefix[CMS_CODE_MAX_LENGTH + 1];
-	char		suffix[CMS_CODE_MAX_LENGTH + 1];
-	int			length;			/* random characters */
-	CmsCharset	charset;
+	char prefix[CMS_CODE_MAX_LENGTH + 1];
+	char suffix[CMS_CODE_MAX_LENGTH + 1];
+	int length; /* random characters */
+	CmsCharset charset;
 } CmsCodePattern;
 
 /*
@@ -31,12 +31,29 @@ typedef struct CmsCodePattern
  * for NULL), CMS_CODE_INVALID or CMS_CODE_TOO_LONG; code is then "".
  */
 extern CmsReason cms_code_normalise(const char *raw, int raw_length, char *code);
+/* number of different characters at each random place */
+extern int cms_code_base(const CmsCodePattern *pattern);
 /* number of codes of the pattern as a double, exact up to 2^53 */
 extern double cms_code_space(const CmsCodePattern *pattern);
 /* one code drawn from a cryptographic source; code has CMS_CODE_MAX_LENGTH + 1 bytes */
 extern void cms_code_draw(const CmsCodePattern *pattern, char *code);
+/* a number below "below", each as likely, from the same source */
+extern uint32 cms_code_random(uint32 below);
+
+/*
+ * The codes of a pattern in a secret order (F11). Open once for many codes:
+ * opening costs more than a code. Codes asked for one after the other are
+ * worked out in groups. Lives in the current memory context.
+ */
+typedef struct CmsCodeOrder CmsCodeOrder;
+
+extern CmsCodeOrder *cms_code_order_open(const CmsCodePattern *pattern, const uint8 *key);
+/* 0 <= position < space */
+extern void cms_code_order_at(CmsCodeOrder *order, uint64 position, char *code);
+extern void cms_code_order_close(CmsCodeOrder *order);
 /* the code at a position of the offer's keyed order, 0 <= position < space (F11); key is 16 bytes */
-extern void cms_code_at(const CmsCodePattern *pattern, const uint8 *key, uint64 position, char *code);
+extern void
+cms_code_at(const CmsCodePattern *pattern, const uint8 *key, uint64 position, char *code);
 /*
  * F11: from a typed sample ("TEST12345") or a stored mask ("TEST?????") to the
  * mask; false if the sample has not 5 to 10 legal characters.
@@ -45,7 +62,7 @@ extern bool cms_code_sample_mask(const char *sample, char *mask);
 /* the pattern that a mask stands for */
 extern void cms_code_mask_pattern(const char *mask, CmsCodePattern *pattern);
 /* masks that would reserve this code: writes up to 2 (letters, digits) and answers how many */
-extern int	cms_code_reserving_masks(const char *code, char masks[2][CMS_CODE_MAX_LENGTH + 1]);
+extern int cms_code_reserving_masks(const char *code, char masks[2][CMS_CODE_MAX_LENGTH + 1]);
 /* a generated offer code (series code) */
 extern void cms_code_for_offer(char *code);
 

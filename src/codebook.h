@@ -17,20 +17,56 @@ extern void cms_codebook_write_lock(int org);
 extern void cms_codebook_reserve_lock(int org);
 
 /*
- * How many more codes the pattern of a GENERATED offer has room for, the guess
- * guard considered (a quarter of the space unless allow_dense_codes).
+ * How many codes of a GENERATED offer may exist, the guess guard considered (a
+ * quarter of the space unless allow_dense_codes); PG_INT64_MAX if more than that.
  */
+extern int64 cms_codebook_most(const CmsOffer *offer);
+/* How many more codes that leaves room for. */
 extern int64 cms_codebook_room(const CmsOffer *offer, bool read_only);
 
 /*
  * The SQL condition that $1 (org) has not reserved a code, given its possible
  * masks and itself as a text array parameter:
- *	  NOT EXISTS (SELECT FROM cms.offer o WHERE o.org_id = $1 AND COALESCE(o.common_code, o.sample_code) = ANY ($n))
+ *	  NOT EXISTS (SELECT FROM cms.offer o WHERE o.org_id = $1
+ *		AND (o.common_code IS NOT NULL OR o.sample_code IS NOT NULL)
+ *		AND COALESCE(o.common_code, o.sample_code) = ANY ($n))
+ * (the second line is the predicate of the index, without which it is not used);
  * this makes the array (text[]) for one code.
  */
 extern Datum cms_codebook_names(const char *code);
 
 /* Key of a RANDOMISED offer's order (16 bytes), made at the first use. */
 extern void cms_codebook_key(int org, int64 offer_id, uint8 *key);
+
+/* Common codes and masks of an org, looked up many times. */
+typedef struct CmsReserved
+{
+	int count;
+	char **names; /* sorted */
+} CmsReserved;
+
+/* After the write lock: those of the org that can concern codes of this length, or these codes. */
+extern CmsReserved *cms_codebook_reserved_of_length(int org, int length);
+extern CmsReserved *cms_codebook_reserved_of_codes(int org, const char *const *codes, int ncodes);
+extern bool cms_codebook_is_reserved(const CmsReserved *reserved, const char *code);
+/* whether every code of the pattern is */
+extern bool cms_codebook_reserves_all(const CmsReserved *reserved, const CmsCodePattern *pattern);
+
+/* text[] of C strings */
+extern Datum cms_codebook_texts(const char *const *texts, int count);
+
+/* Ids for new coupons, ascending if nobody else takes some. */
+extern int64 *cms_codebook_ids(int count);
+/*
+ * Puts codes into the stock of an offer, after the write lock, codes[i] as coupon
+ * ids[i]; what is taken is left out, what is reserved must have been. Codes in
+ * ascending order are the fastest. Answers how many were written; "written",
+ * where given, tells which.
+ */
+extern int cms_codebook_stock(const CmsOffer *offer, const char *const *codes, const int64 *ids,
+							  int count, bool *written);
+/* the first "most" of them that are not taken; for lists of which most are */
+extern int cms_codebook_stock_most(const CmsOffer *offer, const char *const *codes,
+								   const int64 *ids, int count, int most);
 
 #endif

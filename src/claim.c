@@ -1,0 +1,419 @@
+/*
+ * claim.c
+ *	  Which service uses an offer (F4, F5): cms_claim, cms_release.
+ *
+ * The row of cms.claim is the claim; its primary key decides between simultaneous
+ * claims of an offer, and a unique index between offers of an OUTBOUND campaign.
+ * Who loses reads who won with the latest snapshot, and tries again if that one
+ * has gone meanwhile. Every change of the row raises the version of the offer.
+ */
+#include "cms.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "args.h"
+#include "claim.h"
+#include "counter.h"
+#include "org.h"
+#include "plan.h"
+#include "result.h"
+
+#define SERVICE_OUTBOUND "OUTBOUND"
+
+static const char *const services[] = {SERVICE_OUTBOUND, "TIMELINE", "DVS", "LOYALTY", "EXTERNAL"};
+
+PG_FUNCTION_INFO_V1(cms_claim);
+PG_FUNCTION_INFO_V1(cms_release);
+
+static bool read_claim(const CmsOffer *offer, CmsClaimant *holder);
+static void read_claimant(CmsClaimant *claimant);
+static bool is_visible(const CmsOffer *offer, const CmsClaimant *claimant);
+static bool same_text(const char *a, const char *b);
+static bool insert_claim(const CmsOffer *offer, const CmsClaimant *claimant);
+static bool refresh_claim(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder);
+static void refuse_old_snapshot(int64 offer_id);
+static char *offer_of_campaign(int org, const char *consumer_ref);
+static Datum result_row(FunctionCallInfo fcinfo, MemoryContext caller, bool claimed,
+						CmsReason reason, const char *message, const CmsClaimant *holder);
+static char *refusal_text(const CmsOffer *offer, CmsReason reason, const CmsClaimant *claimant,
+						  const CmsClaimant *holder);
+
+static CmsPlan find = {"SELECT service, consumer_ref, consumer_name, ends_on FROM cms.claim"
+					   " WHERE org_id = $1 AND offer_id = $2",
+					   2,
+					   {INT4OID, INT8OID}};
+
+static CmsPlan insert = {
+	"INSERT INTO cms.claim (org_id, offer_id, service, consumer_ref,"
+	" consumer_name, ends_on, claimed_by, claimed_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+	8,
+	{INT4OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, DATEOID, TEXTOID, TIMESTAMPTZOID}};
+
+/* NULL leaves a column as it is; the rest of the condition because the holder may have changed. */
+static CmsPlan refresh = {"UPDATE cms.claim SET consumer_name = COALESCE($5, consumer_name),"
+						  " ends_on = COALESCE($6, ends_on)"
+						  " WHERE org_id = $1 AND offer_id = $2 AND service = $3"
+						  " AND consumer_ref IS NOT DISTINCT FROM $4"
+						  " RETURNING service, consumer_ref, consumer_name, ends_on",
+						  6,
+						  {INT4OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, DATEOID}};
+
+static CmsPlan remove_claim = {
+	"DELETE FROM cms.claim WHERE org_id = $1 AND offer_id = $2", 2, {INT4OID, INT8OID}};
+
+static CmsPlan find_campaign = {"SELECT o.offer_id, o.name FROM cms.claim c JOIN cms.offer o"
+								" ON o.org_id = c.org_id AND o.offer_id = c.offer_id"
+								" WHERE c.org_id = $1 AND c.service = 'OUTBOUND'"
+								" AND c.consumer_ref = $2",
+								2,
+								{INT4OID, TEXTOID}};
+
+/* cms_claim(offer_id, service, consumer_ref, consumer_name, ends_on, at, org) */
+Datum
+cms_claim(PG_FUNCTION_ARGS)
+{
+	int64 offer_id = cms_arg_int64(fcinfo, 0, "offer_id");
+	CmsClaimant claimant = {0};
+	CmsClaimant holder = {0};
+	MemoryContext caller = CurrentMemoryContext;
+	int org;
+	const CmsOffer *offer;
+	CmsReason reason;
+	Datum row;
+
+	claimant.service = cms_arg_required_id(fcinfo, 1, "service");
+	claimant.consumer_ref = cms_arg_id(fcinfo, 2);
+	claimant.consumer_name = cms_arg_id(fcinfo, 3);
+	claimant.has_end = cms_arg_date(fcinfo, 4, "ends_on", &claimant.ends_on);
+	(void) cms_arg_at(fcinfo, 5);
+	org = cms_arg_org(fcinfo, 6);
+	cms_claim_check_service(claimant.service);
+
+	SPI_connect();
+	cms_offer_cache_trim();
+	offer = cms_offer_get(org, offer_id, false);
+	reason = cms_claim_take(offer, &claimant, &holder);
+	row = result_row(fcinfo,
+					 caller,
+					 reason == CMS_OK,
+					 reason,
+					 refusal_text(offer, reason, &claimant, &holder),
+					 &holder);
+	SPI_finish();
+	PG_RETURN_DATUM(row);
+}
+
+/*
+ * cms_release(offer_id, at, org)
+ *
+ * The lock of the counter makes "nothing is issued" final until the claim is gone:
+ * who issues meanwhile waits for it with its counting.
+ */
+Datum
+cms_release(PG_FUNCTION_ARGS)
+{
+	int64 offer_id = cms_arg_int64(fcinfo, 0, "offer_id");
+	MemoryContext caller = CurrentMemoryContext;
+	CmsClaimant holder = {0};
+	CmsReason reason = CMS_OK;
+	char *message = NULL;
+	bool claimed = false;
+	int org;
+	const CmsOffer *offer;
+	Datum row;
+
+	(void) cms_arg_at(fcinfo, 1);
+	org = cms_arg_org(fcinfo, 2);
+
+	SPI_connect();
+	cms_offer_cache_trim();
+	offer = cms_offer_get(org, offer_id, false);
+	if (read_claim(offer, &holder))
+	{
+		CmsTotals totals;
+
+		(void) cms_issues_left_locked(org, offer_id);
+		cms_totals(org, offer_id, false, &totals);
+		if (totals.issued > 0)
+		{
+			claimed = true;
+			reason = CMS_ALREADY_ISSUED;
+			message = psprintf("%s keeps the offer, of which " INT64_FORMAT " are issued.",
+							   cms_claim_text(&holder),
+							   totals.issued);
+		}
+		else
+		{
+			Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
+
+			if (cms_write_run(&remove_claim, values, NULL) == 0)
+				refuse_old_snapshot(offer_id);
+			memset(&holder, 0, sizeof(holder));
+		}
+	}
+	row = result_row(fcinfo, caller, claimed, reason, message, &holder);
+	SPI_finish();
+	PG_RETURN_DATUM(row);
+}
+
+CmsReason
+cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder)
+{
+	memset(holder, 0, sizeof(*holder));
+	/* NULLs are not equal: without a name the index would let a campaign hold any number */
+	if (strcmp(claimant->service, SERVICE_OUTBOUND) == 0 && claimant->consumer_ref == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("consumer_ref must not be null for the service OUTBOUND"),
+				 errhint("Name the campaign that uses the offer.")));
+	if (!is_visible(offer, claimant))
+		return CMS_NOT_VISIBLE;
+
+	for (;;)
+	{
+		if (read_claim(offer, holder))
+		{
+			if (strcmp(holder->service, claimant->service) != 0 ||
+				!same_text(holder->consumer_ref, claimant->consumer_ref))
+				return CMS_ALREADY_CLAIMED;
+			if (refresh_claim(offer, claimant, holder))
+				return CMS_OK;
+		}
+		else if (offer->archived)
+			return CMS_OFFER_ARCHIVED;
+		else if (insert_claim(offer, claimant))
+		{
+			*holder = *claimant;
+			return CMS_OK;
+		}
+		else if (claimant->consumer_ref != NULL &&
+				 strcmp(claimant->service, SERVICE_OUTBOUND) == 0 &&
+				 offer_of_campaign(offer->org, claimant->consumer_ref) != NULL)
+		{
+			/* both may be so at once: the offer's own holder is the first reason */
+			if (read_claim(offer, holder))
+				continue;
+			return CMS_CAMPAIGN_HAS_OFFER;
+		}
+		/* who was in the way has released or rolled back between two looks */
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+static bool
+is_visible(const CmsOffer *offer, const CmsClaimant *claimant)
+{
+	if (offer->owner_service == NULL)
+		return true;
+	return strcmp(offer->owner_service, claimant->service) == 0 &&
+		   (offer->owner_ref == NULL || same_text(offer->owner_ref, claimant->consumer_ref));
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool
+read_claim(const CmsOffer *offer, CmsClaimant *holder)
+{
+	Datum values[] = {Int32GetDatum(offer->org), Int64GetDatum(offer->offer_id)};
+
+	memset(holder, 0, sizeof(*holder));
+	if (cms_plan_run_latest(&find, values, NULL) == 0)
+		return false;
+	read_claimant(holder);
+	return true;
+}
+
+/* from the first row of the last statement */
+static void
+read_claimant(CmsClaimant *claimant)
+{
+	bool isnull;
+	Datum ends_on = cms_row_value(0, 4, &isnull);
+
+	claimant->service = cms_row_text(0, 1);
+	claimant->consumer_ref = cms_row_text(0, 2);
+	claimant->consumer_name = cms_row_text(0, 3);
+	claimant->has_end = !isnull;
+	claimant->ends_on = isnull ? 0 : DatumGetDateADT(ends_on);
+}
+
+static bool
+insert_claim(const CmsOffer *offer, const CmsClaimant *claimant)
+{
+	Datum values[8] = {Int32GetDatum(offer->org),
+					   Int64GetDatum(offer->offer_id),
+					   CStringGetTextDatum(claimant->service)};
+	char nulls[8] = {' ', ' ', ' ', 'n', 'n', 'n', ' ', ' '};
+
+	if (claimant->consumer_ref != NULL)
+	{
+		values[3] = CStringGetTextDatum(claimant->consumer_ref);
+		nulls[3] = ' ';
+	}
+	if (claimant->consumer_name != NULL)
+	{
+		values[4] = CStringGetTextDatum(claimant->consumer_name);
+		nulls[4] = ' ';
+	}
+	if (claimant->has_end)
+	{
+		values[5] = DateADTGetDatum(claimant->ends_on);
+		nulls[5] = ' ';
+	}
+	values[6] = CStringGetTextDatum(cms_caller_name());
+	values[7] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	return cms_plan_run(&insert, values, nulls, false) == 1;
+}
+
+/*
+ * The holder has asked again; what it names replaces what is stored. False if it
+ * holds the offer no longer.
+ */
+static bool
+refresh_claim(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder)
+{
+	bool new_name = claimant->consumer_name != NULL &&
+					!same_text(claimant->consumer_name, holder->consumer_name);
+	bool new_end = claimant->has_end && !(holder->has_end && holder->ends_on == claimant->ends_on);
+	Datum values[6] = {Int32GetDatum(offer->org),
+					   Int64GetDatum(offer->offer_id),
+					   CStringGetTextDatum(claimant->service)};
+	char nulls[6] = {' ', ' ', ' ', 'n', 'n', 'n'};
+
+	/* an unchanged row keeps the compiled copies of the offer good */
+	if (!new_name && !new_end)
+		return true;
+	if (claimant->consumer_ref != NULL)
+	{
+		values[3] = CStringGetTextDatum(claimant->consumer_ref);
+		nulls[3] = ' ';
+	}
+	if (new_name)
+	{
+		values[4] = CStringGetTextDatum(claimant->consumer_name);
+		nulls[4] = ' ';
+	}
+	if (new_end)
+	{
+		values[5] = DateADTGetDatum(claimant->ends_on);
+		nulls[5] = ' ';
+	}
+	if (cms_write_run(&refresh, values, nulls) == 1)
+	{
+		read_claimant(holder);
+		return true;
+	}
+	refuse_old_snapshot(offer->offer_id);
+	return false;
+}
+
+/*
+ * A claim that the latest snapshot shows, and a change does not find: it has gone
+ * meanwhile, or this transaction's own snapshot is older and will stay so.
+ */
+static void
+refuse_old_snapshot(int64 offer_id)
+{
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access to the claim of offer " INT64_FORMAT, offer_id),
+				 errhint("The transaction might succeed if retried.")));
+}
+
+/* "7 (Spring sale)": the offer that the campaign holds, NULL if none */
+static char *
+offer_of_campaign(int org, const char *consumer_ref)
+{
+	Datum values[] = {Int32GetDatum(org), CStringGetTextDatum(consumer_ref)};
+
+	if (cms_plan_run_latest(&find_campaign, values, NULL) == 0)
+		return NULL;
+	return psprintf(INT64_FORMAT " (%s)", cms_row_int64(0, 1, 0), cms_row_text(0, 2));
+}
+
+void
+cms_claim_check_service(const char *service)
+{
+	for (int i = 0; i < lengthof(services); i++)
+	{
+		if (strcmp(service, services[i]) == 0)
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("service \"%s\" does not exist", service),
+			 errhint("Services are OUTBOUND, TIMELINE, DVS, LOYALTY and EXTERNAL.")));
+}
+
+char *
+cms_claim_text(const CmsClaimant *claimant)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, claimant->service);
+	if (claimant->consumer_ref != NULL)
+		appendStringInfo(&text,
+						 " %s %s",
+						 strcmp(claimant->service, SERVICE_OUTBOUND) == 0 ? "campaign" : "program",
+						 claimant->consumer_ref);
+	if (claimant->consumer_name != NULL)
+		appendStringInfo(&text, " (%s)", claimant->consumer_name);
+	return text.data;
+}
+
+/* NULL where the standard sentence says all there is to say */
+static char *
+refusal_text(const CmsOffer *offer, CmsReason reason, const CmsClaimant *claimant,
+			 const CmsClaimant *holder)
+{
+	switch (reason)
+	{
+		case CMS_NOT_VISIBLE:
+			return psprintf("The offer belongs to %s%s%s.",
+							offer->owner_service,
+							offer->owner_ref ? " " : "",
+							offer->owner_ref ? offer->owner_ref : "");
+		case CMS_ALREADY_CLAIMED:
+			return psprintf("The offer is claimed by %s.", cms_claim_text(holder));
+		case CMS_CAMPAIGN_HAS_OFFER:
+		{
+			char *other = offer_of_campaign(offer->org, claimant->consumer_ref);
+
+			return other == NULL ? NULL
+								 : psprintf("OUTBOUND campaign %s has offer %s already.",
+											claimant->consumer_ref,
+											other);
+		}
+		default:
+			return NULL;
+	}
+}
+
+static Datum
+result_row(FunctionCallInfo fcinfo, MemoryContext caller, bool claimed, CmsReason reason,
+		   const char *message, const CmsClaimant *holder)
+{
+	Datum values[8] = {BoolGetDatum(claimed)};
+	bool nulls[8] = {false};
+
+	cms_result_reason(reason, message, values, nulls, 1, 2);
+	cms_result_text(holder->service ? cms_claim_text(holder) : NULL, values, nulls, 3);
+	cms_result_text(holder->service, values, nulls, 4);
+	cms_result_text(holder->consumer_ref, values, nulls, 5);
+	cms_result_text(holder->consumer_name, values, nulls, 6);
+	values[7] = DateADTGetDatum(holder->ends_on);
+	nulls[7] = holder->service == NULL || !holder->has_end;
+	return cms_result_row(fcinfo, caller, values, nulls);
+}

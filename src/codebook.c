@@ -1,0 +1,382 @@
+/*
+ * codebook.c
+ *	  One name space of codes per org (F13).
+ *
+ * Two kinds of entries share it. A coupon's code is one row, and a unique index
+ * decides between two writers of the same code. A common code, or the mask of a
+ * randomised offer, is a column of the offer: it stands for any number of coupons,
+ * or codes that do not exist yet, and no index can compare it with coupons. So
+ * whoever adds one kind makes sure that nobody adds the other meanwhile. Writers
+ * of codes do not wait for each other, only for somebody who reserves; that is as
+ * rare as making an offer.
+ *
+ * The lock is an advisory one, of a class (last field) that the advisory locks of
+ * SQL cannot have. Statements that look what the other side has done take the
+ * latest snapshot: a transaction with an older one would miss what was committed
+ * before it got the lock.
+ */
+#include "cms.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "codebook.h"
+#include "counter.h"
+#include "permutation.h"
+#include "plan.h"
+
+#define LOCK_PURPOSE_CODES 1
+#define LOCK_CLASS 3
+
+static void lock_codes(int org, LOCKMODE mode);
+static CmsReserved *read_reserved(uint64 rows);
+static int compare_texts(const void *a, const void *b);
+static bool is_name(const CmsReserved *reserved, const char *name);
+static int run_stock(CmsPlan *plan, const CmsOffer *offer, const char *const *codes,
+					 const int64 *ids, int count, int most);
+static bool read_key(int org, int64 offer_id, uint8 *key);
+
+static CmsPlan reserved_of_length = {
+	"SELECT COALESCE(o.common_code, o.sample_code) FROM cms.offer o"
+	" WHERE o.org_id = $1 AND (o.common_code IS NOT NULL OR o.sample_code IS NOT NULL)"
+	" AND length(COALESCE(o.common_code, o.sample_code)) = $2",
+	2,
+	{INT4OID, INT4OID}};
+
+static CmsPlan reserved_of_names = {
+	"SELECT COALESCE(o.common_code, o.sample_code) FROM cms.offer o"
+	" WHERE o.org_id = $1 AND (o.common_code IS NOT NULL OR o.sample_code IS NOT NULL)"
+	" AND COALESCE(o.common_code, o.sample_code) = ANY ($2)",
+	2,
+	{INT4OID, TEXTARRAYOID}};
+
+static CmsPlan find_key = {
+	"SELECT key FROM cms.offer_key WHERE org_id = $1 AND offer_id = $2", 2, {INT4OID, INT8OID}};
+
+static CmsPlan make_key = {"INSERT INTO cms.offer_key (org_id, offer_id, key) VALUES ($1, $2, $3)"
+						   " ON CONFLICT DO NOTHING",
+						   3,
+						   {INT4OID, INT8OID, BYTEAOID}};
+
+static CmsPlan next_ids = {
+	"SELECT array_agg(nextval('cms.coupon_id_seq')) FROM generate_series(1, $1)", 1, {INT4OID}};
+
+/* The arbiter is named because checking every unique index costs a look-up each. */
+#define STOCK_CODES                                              \
+	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code)" \
+	" SELECT $1, u.coupon_id, $2, u.code FROM unnest($3, $4) AS u (coupon_id, code)"
+#define STOCK_NOT_TAKEN \
+	" ON CONFLICT (org_id, code) WHERE revoked_at IS NULL AND NOT shared DO NOTHING"
+
+static CmsPlan stock = {
+	STOCK_CODES STOCK_NOT_TAKEN, 4, {INT4OID, INT8OID, INT8ARRAYOID, TEXTARRAYOID}};
+
+static CmsPlan stock_returning = {STOCK_CODES STOCK_NOT_TAKEN " RETURNING coupon_id",
+								  4,
+								  {INT4OID, INT8OID, INT8ARRAYOID, TEXTARRAYOID}};
+
+static CmsPlan stock_most = {
+	STOCK_CODES
+	" WHERE NOT EXISTS (SELECT FROM cms.coupon c WHERE c.org_id = $1 AND c.code = u.code"
+	" AND c.revoked_at IS NULL AND NOT c.shared) LIMIT $5" STOCK_NOT_TAKEN,
+	5,
+	{INT4OID, INT8OID, INT8ARRAYOID, TEXTARRAYOID, INT4OID}};
+
+void
+cms_codebook_write_lock(int org)
+{
+	lock_codes(org, ShareLock);
+}
+
+void
+cms_codebook_reserve_lock(int org)
+{
+	lock_codes(org, ExclusiveLock);
+}
+
+static void
+lock_codes(int org, LOCKMODE mode)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) org, LOCK_PURPOSE_CODES, LOCK_CLASS);
+	(void) LockAcquire(&tag, mode, false, false);
+}
+
+int64
+cms_codebook_most(const CmsOffer *offer)
+{
+	double space = cms_code_space(&offer->pattern);
+	double most = offer->allow_dense_codes ? space : floor(space / 4);
+
+	return most < (double) PG_INT64_MAX ? (int64) most : PG_INT64_MAX;
+}
+
+/*
+ * Codes are counted by the offer's counters: codes issued and revoked since, and
+ * codes made while the pattern was another, still count. That errs towards
+ * refusing, and needs no scan of coupons.
+ */
+int64
+cms_codebook_room(const CmsOffer *offer, bool read_only)
+{
+	CmsTotals totals;
+	int64 most = cms_codebook_most(offer);
+
+	cms_totals(offer->org, offer->offer_id, read_only, &totals);
+	SPI_freetuptable(SPI_tuptable);
+	return Max(most - totals.issued - totals.stock, 0);
+}
+
+Datum
+cms_codebook_texts(const char *const *texts, int count)
+{
+	Datum *datums = palloc(sizeof(Datum) * Max(count, 1));
+	ArrayType *array;
+
+	for (int i = 0; i < count; i++)
+		datums[i] = CStringGetTextDatum(texts[i]);
+	array = construct_array(datums, count, TEXTOID, -1, false, TYPALIGN_INT);
+	for (int i = 0; i < count; i++)
+		pfree(DatumGetPointer(datums[i]));
+	pfree(datums);
+	return PointerGetDatum(array);
+}
+
+Datum
+cms_codebook_names(const char *code)
+{
+	char masks[2][CMS_CODE_MAX_LENGTH + 1];
+	int nmasks = cms_code_reserving_masks(code, masks);
+	const char *names[] = {code, masks[0], masks[1]};
+
+	return cms_codebook_texts(names, 1 + nmasks);
+}
+
+CmsReserved *
+cms_codebook_reserved_of_length(int org, int length)
+{
+	Datum values[] = {Int32GetDatum(org), Int32GetDatum(length)};
+
+	return read_reserved(cms_plan_run_latest(&reserved_of_length, values, NULL));
+}
+
+/* Names are asked for once each: the codes of a file mostly share their masks. */
+CmsReserved *
+cms_codebook_reserved_of_codes(int org, const char *const *codes, int ncodes)
+{
+	const char **names = palloc(sizeof(char *) * 3 * Max(ncodes, 1));
+	int count = 0;
+	int distinct = 0;
+
+	for (int i = 0; i < ncodes; i++)
+	{
+		char masks[2][CMS_CODE_MAX_LENGTH + 1];
+		int nmasks = cms_code_reserving_masks(codes[i], masks);
+
+		names[count++] = codes[i];
+		for (int j = 0; j < nmasks; j++)
+			names[count++] = pstrdup(masks[j]);
+	}
+	qsort(names, count, sizeof(char *), compare_texts);
+	for (int i = 0; i < count; i++)
+	{
+		if (distinct == 0 || strcmp(names[distinct - 1], names[i]) != 0)
+			names[distinct++] = names[i];
+	}
+
+	Datum values[] = {Int32GetDatum(org), cms_codebook_texts(names, distinct)};
+
+	return read_reserved(cms_plan_run_latest(&reserved_of_names, values, NULL));
+}
+
+static CmsReserved *
+read_reserved(uint64 rows)
+{
+	CmsReserved *reserved = palloc(sizeof(CmsReserved));
+
+	reserved->count = (int) rows;
+	reserved->names = palloc(sizeof(char *) * Max(rows, 1));
+	for (uint64 i = 0; i < rows; i++)
+		reserved->names[i] = cms_row_text(i, 1);
+	SPI_freetuptable(SPI_tuptable);
+	qsort(reserved->names, reserved->count, sizeof(char *), compare_texts);
+	return reserved;
+}
+
+static int
+compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+bool
+cms_codebook_is_reserved(const CmsReserved *reserved, const char *code)
+{
+	char masks[2][CMS_CODE_MAX_LENGTH + 1];
+	int nmasks;
+
+	if (reserved->count == 0)
+		return false;
+	if (is_name(reserved, code))
+		return true;
+	nmasks = cms_code_reserving_masks(code, masks);
+	for (int i = 0; i < nmasks; i++)
+	{
+		if (is_name(reserved, masks[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_name(const CmsReserved *reserved, const char *name)
+{
+	return bsearch(&name, reserved->names, reserved->count, sizeof(char *), compare_texts) != NULL;
+}
+
+/*
+ * Where the prefix holds all that a mask keeps, the masks of one code are those of
+ * all; the code looked at has a letter if any code of the pattern can.
+ */
+bool
+cms_codebook_reserves_all(const CmsReserved *reserved, const CmsCodePattern *pattern)
+{
+	char code[CMS_CODE_MAX_LENGTH + 1];
+	char masks[2][CMS_CODE_MAX_LENGTH + 1];
+	int prefix = strlen(pattern->prefix);
+	int nmasks;
+
+	strcpy(code, pattern->prefix);
+	memset(code + prefix, pattern->charset == CMS_CHARSET_NUMERIC ? '9' : 'Z', pattern->length);
+	strcpy(code + prefix + pattern->length, pattern->suffix);
+	if (prefix < strlen(code) / 2)
+		return false;
+	nmasks = cms_code_reserving_masks(code, masks);
+	for (int i = 0; i < nmasks; i++)
+	{
+		if (is_name(reserved, masks[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Nobody may foretell codes: the key comes from the same source as they do. */
+void
+cms_codebook_key(int org, int64 offer_id, uint8 *key)
+{
+	uint8 fresh[CMS_PERMUTATION_KEY_LENGTH];
+	bytea *stored;
+
+	if (read_key(org, offer_id, key))
+		return;
+	for (int i = 0; i < CMS_PERMUTATION_KEY_LENGTH; i++)
+		fresh[i] = (uint8) cms_code_random(256);
+	stored = palloc(VARHDRSZ + CMS_PERMUTATION_KEY_LENGTH);
+	SET_VARSIZE(stored, VARHDRSZ + CMS_PERMUTATION_KEY_LENGTH);
+	memcpy(VARDATA(stored), fresh, CMS_PERMUTATION_KEY_LENGTH);
+
+	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id), PointerGetDatum(stored)};
+
+	/* waits for whoever makes one at the same time; its key counts then */
+	cms_plan_run(&make_key, values, NULL, false);
+	if (!read_key(org, offer_id, key))
+		elog(ERROR, "offer " INT64_FORMAT " has no key for its codes", offer_id);
+}
+
+static bool
+read_key(int org, int64 offer_id, uint8 *key)
+{
+	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
+	bool found = cms_plan_run_latest(&find_key, values, NULL) > 0;
+
+	if (found)
+	{
+		bool isnull;
+		bytea *stored = DatumGetByteaPP(cms_row_value(0, 1, &isnull));
+
+		if (VARSIZE_ANY_EXHDR(stored) != CMS_PERMUTATION_KEY_LENGTH)
+			elog(ERROR,
+				 "key of offer " INT64_FORMAT " has not %d bytes",
+				 offer_id,
+				 CMS_PERMUTATION_KEY_LENGTH);
+		memcpy(key, VARDATA_ANY(stored), CMS_PERMUTATION_KEY_LENGTH);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return found;
+}
+
+int64 *
+cms_codebook_ids(int count)
+{
+	Datum values[] = {Int32GetDatum(count)};
+	int64 *ids = palloc(sizeof(int64) * Max(count, 1));
+
+	if (count == 0)
+		return ids;
+	cms_plan_run(&next_ids, values, NULL, false);
+
+	bool isnull;
+	ArrayType *array = DatumGetArrayTypeP(cms_row_value(0, 1, &isnull));
+
+	if (isnull || ARR_NDIM(array) != 1 || ARR_DIMS(array)[0] != count || ARR_HASNULL(array))
+		elog(ERROR, "expected %d ids of coupons", count);
+	memcpy(ids, ARR_DATA_PTR(array), sizeof(int64) * count);
+	SPI_freetuptable(SPI_tuptable);
+	return ids;
+}
+
+int
+cms_codebook_stock(const CmsOffer *offer, const char *const *codes, const int64 *ids, int count,
+				   bool *written)
+{
+	int rows;
+	int row = 0;
+
+	if (written == NULL)
+		return run_stock(&stock, offer, codes, ids, count, 0);
+	rows = run_stock(&stock_returning, offer, codes, ids, count, 0);
+	/* they come back in the order in which they went in */
+	for (int i = 0; i < count; i++)
+	{
+		written[i] = row < rows && cms_row_int64(row, 1, 0) == ids[i];
+		row += written[i];
+	}
+	if (row != rows)
+		elog(ERROR, "coupons came back in another order than they went in");
+	SPI_freetuptable(SPI_tuptable);
+	return rows;
+}
+
+int
+cms_codebook_stock_most(const CmsOffer *offer, const char *const *codes, const int64 *ids,
+						int count, int most)
+{
+	return run_stock(&stock_most, offer, codes, ids, count, most);
+}
+
+static int
+run_stock(CmsPlan *plan, const CmsOffer *offer, const char *const *codes, const int64 *ids,
+		  int count, int most)
+{
+	Datum *id_datums = palloc(sizeof(Datum) * Max(count, 1));
+	ArrayType *id_array;
+
+	for (int i = 0; i < count; i++)
+		id_datums[i] = Int64GetDatum(ids[i]);
+	id_array =
+		construct_array(id_datums, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+
+	Datum values[] = {Int32GetDatum(offer->org),
+					  Int64GetDatum(offer->offer_id),
+					  PointerGetDatum(id_array),
+					  cms_codebook_texts(codes, count),
+					  Int32GetDatum(most)};
+
+	return (int) cms_plan_run_latest(plan, values, NULL);
+}

@@ -1,0 +1,369 @@
+/*
+ * generate.c
+ *	  Codes made ahead: cms_generate_codes, and what a pattern has room for:
+ *	  cms_code_capacity (F9, F11).
+ *
+ * Codes are made in batches, which bound the memory. Within a batch the codes are
+ * sorted, so that the index is filled page by page, and get their ids in random
+ * order: issuing takes stock in the order of ids, and coupons issued one after
+ * the other shall not be neighbours in code.
+ *
+ * Codes are drawn. Where that hits existing codes too often the rest comes from
+ * walking once over the whole space in an order with a key of its own, so that a
+ * space can be filled to its last code.
+ */
+#include "cms.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+
+#include "args.h"
+#include "codebook.h"
+#include "counter.h"
+#include "generate.h"
+#include "permutation.h"
+#include "plan.h"
+#include "result.h"
+
+/* Large, because the more codes a sorted batch has the fewer index pages it touches per code. */
+#define BATCH_CODES 50000
+
+PG_FUNCTION_INFO_V1(cms_generate_codes);
+PG_FUNCTION_INFO_V1(cms_code_capacity);
+
+typedef char Code[CMS_CODE_MAX_LENGTH + 1];
+
+/* One call of cms_generate_codes. */
+typedef struct Maker
+{
+	const CmsOffer *offer;
+	const CmsReserved *reserved;
+	Code *codes;         /* of a batch */
+	const char **chosen; /* those of them to insert */
+	MemoryContext batch_context;
+	CmsCodeOrder *walk; /* over the space; NULL: codes are drawn */
+	uint64 position;    /* of the walk */
+	uint64 size;
+} Maker;
+
+static void require_fit(const CmsOffer *offer, int64 how_many);
+static void refuse_codes(const CmsOffer *offer, int64 possible) pg_attribute_noreturn();
+static int draw_batch(Maker *maker, int want);
+static int walk_batch(Maker *maker, int want);
+static bool start_walk(Maker *maker);
+static int compare_codes(const void *a, const void *b);
+static void shuffle(int64 *ids, int count);
+static Numeric space_of(const CmsCodePattern *pattern);
+static Numeric chance(Numeric used, Numeric space);
+static int64 next_position(const CmsOffer *offer);
+
+static CmsPlan positions = {"SELECT sum(next_position)::bigint FROM cms.offer_slot"
+							" WHERE org_id = $1 AND offer_id = $2",
+							2,
+							{INT4OID, INT8OID}};
+
+/* cms_generate_codes(offer_id, how_many, at, org) */
+Datum
+cms_generate_codes(PG_FUNCTION_ARGS)
+{
+	int64 offer_id = cms_arg_int64(fcinfo, 0, "offer_id");
+	int64 how_many = cms_arg_int64(fcinfo, 1, "how_many");
+	int org;
+	const CmsOffer *offer;
+
+	(void) cms_arg_at(fcinfo, 2);
+	org = cms_arg_org(fcinfo, 3);
+	if (how_many < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("how_many must not be negative"),
+				 errhint("Pass the number of codes to make.")));
+
+	SPI_connect();
+	cms_offer_cache_trim();
+	offer = cms_offer_get(org, offer_id, false);
+	if (offer->method != CMS_METHOD_GENERATED)
+		ereport(ERROR,
+				(errcode(CMS_ERRCODE_WRONG_CODE_METHOD),
+				 errmsg("offer " INT64_FORMAT " does not generate its codes", offer_id),
+				 errhint("Only offers whose code_method is GENERATED have codes made for them.")));
+	if (offer->archived)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("offer " INT64_FORMAT " is archived", offer_id),
+				 errhint("Set its status to ACTIVE to make codes for it.")));
+	if (how_many > 0)
+	{
+		int64 made;
+
+		require_fit(offer, how_many);
+		made = cms_generate_stock(offer, how_many);
+		if (made < how_many)
+			refuse_codes(offer, made);
+		require_fit(offer, 0);
+	}
+	SPI_finish();
+	PG_RETURN_INT64(how_many);
+}
+
+/*
+ * Before the work, so that nothing is begun in vain, and after it with 0: then the
+ * counter is locked and has what was made at the same time elsewhere.
+ */
+static void
+require_fit(const CmsOffer *offer, int64 how_many)
+{
+	CmsTotals totals;
+	int64 most = cms_codebook_most(offer);
+	int64 exist;
+
+	cms_totals(offer->org, offer->offer_id, false, &totals);
+	SPI_freetuptable(SPI_tuptable);
+	exist = totals.issued + totals.stock;
+	if (exist > most || how_many > most - exist)
+		refuse_codes(offer, Max(most - exist, 0));
+}
+
+static void
+refuse_codes(const CmsOffer *offer, int64 possible)
+{
+	ereport(ERROR,
+			(errcode(CMS_ERRCODE_CODES_DO_NOT_FIT),
+			 errmsg("offer " INT64_FORMAT " has room for " INT64_FORMAT " more codes",
+					offer->offer_id,
+					possible),
+			 offer->allow_dense_codes
+				 ? errhint("Make the codes longer: raise code_length of the offer.")
+				 : errhint("Make the codes longer: raise code_length of the offer. Or set "
+						   "allow_dense_codes, to fill more than a quarter of what the pattern "
+						   "can make, where codes are easier to guess.")));
+}
+
+/* The guess guard is the caller's. */
+int64
+cms_generate_stock(const CmsOffer *offer, int64 how_many)
+{
+	const CmsCodePattern *pattern = &offer->pattern;
+	int length = strlen(pattern->prefix) + pattern->length + strlen(pattern->suffix);
+	Maker maker = {.offer = offer};
+	CmsCount count = {0};
+
+	cms_codebook_write_lock(offer->org);
+	maker.reserved = cms_codebook_reserved_of_length(offer->org, length);
+	if (cms_codebook_reserves_all(maker.reserved, pattern))
+		return 0;
+	maker.codes = palloc(sizeof(Code) * BATCH_CODES);
+	maker.chosen = palloc(sizeof(char *) * BATCH_CODES);
+	maker.batch_context =
+		AllocSetContextCreate(CurrentMemoryContext, "cms codes", ALLOCSET_DEFAULT_SIZES);
+
+	while (count.stock < how_many && !(maker.walk != NULL && maker.position == maker.size))
+	{
+		int more = (int) Min(how_many - count.stock, BATCH_CODES);
+		int written;
+		MemoryContext before = MemoryContextSwitchTo(maker.batch_context);
+
+		CHECK_FOR_INTERRUPTS();
+		written = maker.walk == NULL ? draw_batch(&maker, more) : walk_batch(&maker, more);
+		MemoryContextSwitchTo(before);
+		MemoryContextReset(maker.batch_context);
+		count.stock += written;
+		/* most of what is drawn exists: rather look at each code once */
+		if (maker.walk == NULL && written < (more + 1) / 2)
+			start_walk(&maker);
+	}
+	if (maker.walk != NULL)
+		cms_code_order_close(maker.walk);
+	MemoryContextDelete(maker.batch_context);
+	pfree(maker.chosen);
+	pfree(maker.codes);
+
+	/* last, because everybody who issues waits for this row from here on */
+	if (count.stock > 0)
+		cms_count(offer->org, offer->offer_id, &count);
+	return count.stock;
+}
+
+/* Draws as many codes as are wanted, and answers how many of them were new. */
+static int
+draw_batch(Maker *maker, int want)
+{
+	int chosen = 0;
+	int64 *ids;
+
+	for (int i = 0; i < want; i++)
+		cms_code_draw(&maker->offer->pattern, maker->codes[i]);
+	qsort(maker->codes, want, sizeof(Code), compare_codes);
+	for (int i = 0; i < want; i++)
+	{
+		if ((i == 0 || strcmp(maker->codes[i], maker->codes[i - 1]) != 0) &&
+			!cms_codebook_is_reserved(maker->reserved, maker->codes[i]))
+			maker->chosen[chosen++] = maker->codes[i];
+	}
+	ids = cms_codebook_ids(chosen);
+	shuffle(ids, chosen);
+	return cms_codebook_stock(maker->offer, maker->chosen, ids, chosen, NULL);
+}
+
+static int
+compare_codes(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/*
+ * Walks over as many codes as a batch has, and writes those that are new, up to the
+ * number wanted. They stay in the order of the walk, which is random: sorted, the
+ * first of them would be the smallest.
+ */
+static int
+walk_batch(Maker *maker, int want)
+{
+	int chosen = 0;
+	int written = 0;
+	int more;
+	int64 *ids;
+
+	for (int i = 0; i < BATCH_CODES && maker->position < maker->size; i++)
+	{
+		cms_code_order_at(maker->walk, maker->position++, maker->codes[i]);
+		if (!cms_codebook_is_reserved(maker->reserved, maker->codes[i]))
+			maker->chosen[chosen++] = maker->codes[i];
+	}
+	ids = cms_codebook_ids(chosen);
+	/* again, should somebody have taken between look and write what was left for the others */
+	do
+	{
+		more = cms_codebook_stock_most(maker->offer, maker->chosen, ids, chosen, want - written);
+		written += more;
+	} while (more > 0 && written < want);
+	return written;
+}
+
+/* False for a space of which nobody can fill much: there drawing goes on. */
+static bool
+start_walk(Maker *maker)
+{
+	const CmsCodePattern *pattern = &maker->offer->pattern;
+	double space = cms_code_space(pattern);
+	uint8 key[CMS_PERMUTATION_KEY_LENGTH];
+
+	if (space >= CMS_PERMUTATION_MAX_SIZE)
+		return false;
+	for (int i = 0; i < lengthof(key); i++)
+		key[i] = (uint8) cms_code_random(256);
+	maker->walk = cms_code_order_open(pattern, key);
+	maker->size = (uint64) space;
+	return true;
+}
+
+/* Fisher and Yates: every order is as likely. */
+static void
+shuffle(int64 *ids, int count)
+{
+	for (int i = count - 1; i > 0; i--)
+	{
+		int other = (int) cms_code_random(i + 1);
+		int64 id = ids[i];
+
+		ids[i] = ids[other];
+		ids[other] = id;
+	}
+}
+
+/* cms_code_capacity(offer_id, org) */
+Datum
+cms_code_capacity(PG_FUNCTION_ARGS)
+{
+	int64 offer_id = cms_arg_int64(fcinfo, 0, "offer_id");
+	int org = cms_arg_org(fcinfo, 1);
+	MemoryContext caller = CurrentMemoryContext;
+	const CmsOffer *offer;
+	CmsTotals totals;
+	Numeric space = NULL; /* NULL: no bound */
+	Numeric available = NULL;
+	int64 used;
+	Datum values[4] = {0};
+	bool nulls[4] = {false};
+	Datum row;
+
+	SPI_connect();
+	cms_offer_cache_trim();
+	offer = cms_offer_get(org, offer_id, true);
+	cms_totals(org, offer_id, true, &totals);
+	used = totals.issued + totals.stock;
+	switch (offer->method)
+	{
+		case CMS_METHOD_GENERATED:
+			space = space_of(&offer->pattern);
+			available = space;
+			if (!offer->allow_dense_codes)
+				available =
+					DatumGetNumeric(DirectFunctionCall2(numeric_div_trunc,
+														NumericGetDatum(space),
+														NumericGetDatum(int64_to_numeric(4))));
+			break;
+		case CMS_METHOD_RANDOMISED:
+			space = available = space_of(&offer->pattern);
+			used = next_position(offer);
+			break;
+		case CMS_METHOD_COMMON:
+			/* the one code exists from the start, however many hold it */
+			space = available = int64_to_numeric(1);
+			used = 1;
+			break;
+		case CMS_METHOD_UPLOADED:
+			break;
+	}
+
+	nulls[0] = nulls[2] = nulls[3] = (space == NULL);
+	values[1] = NumericGetDatum(int64_to_numeric(used));
+	if (space != NULL)
+	{
+		values[0] = NumericGetDatum(space);
+		values[2] = DirectFunctionCall2(
+			numeric_larger,
+			DirectFunctionCall2(numeric_sub, NumericGetDatum(available), values[1]),
+			NumericGetDatum(int64_to_numeric(0)));
+		values[3] = NumericGetDatum(chance(DatumGetNumeric(values[1]), space));
+	}
+	row = cms_result_row(fcinfo, caller, values, nulls);
+	SPI_finish();
+	PG_RETURN_DATUM(row);
+}
+
+/* exact, also beyond what a double or an int64 can hold */
+static Numeric
+space_of(const CmsCodePattern *pattern)
+{
+	Datum base = NumericGetDatum(int64_to_numeric(cms_code_base(pattern)));
+	Datum space = NumericGetDatum(int64_to_numeric(1));
+
+	for (int i = 0; i < pattern->length; i++)
+		space = DirectFunctionCall2(numeric_mul, space, base);
+	return DatumGetNumeric(space);
+}
+
+/* Codes made while the pattern was another count as used, so it may look fuller than full. */
+static Numeric
+chance(Numeric used, Numeric space)
+{
+	Datum part = DirectFunctionCall2(numeric_div, NumericGetDatum(used), NumericGetDatum(space));
+
+	return DatumGetNumeric(
+		DirectFunctionCall2(numeric_smaller, part, NumericGetDatum(int64_to_numeric(1))));
+}
+
+/* Codes of a RANDOMISED offer that have been handed out. */
+static int64
+next_position(const CmsOffer *offer)
+{
+	Datum values[] = {Int32GetDatum(offer->org), Int64GetDatum(offer->offer_id)};
+
+	cms_plan_run(&positions, values, NULL, true);
+	return cms_row_int64(0, 1, 0);
+}

@@ -1,0 +1,16 @@
+/*
+ * generate.h
+ *	  Making codes into stock (F9). Within SPI_connect/SPI_finish.
+ */
+#ifndef CMS_GENERATE_H
+#define CMS_GENERATE_H
+
+#include "offer.h"
+
+/*
+ * Makes up to how_many codes of a GENERATED offer by the way that also finds the last
+ * free ones, counts them as stock and answers how many there were.
+ */
+extern int64 cms_generate_stock(const CmsOffer *offer, int64 how_many);
+
+#endif
