@@ -6,10 +6,16 @@
 #define CMS_ORG_H
 
 /* the setting cms.org; 0: not set */
-extern int	cms_org_setting;
+extern int cms_org_setting;
+
+/*
+ * Raised when orgs or their roles change, or nobody knows what changed: copies
+ * of offers compiled before are not to be trusted. Whoever flushes them lowers it.
+ */
+extern bool cms_offer_cache_stale;
 
 /* the role that called, whatever function of a definer is in between */
-extern Oid	cms_caller(void);
+extern Oid cms_caller(void);
 /* its name, palloc'd: for created_by and its like */
 extern char *cms_caller_name(void);
 /* whether the caller passes every org check: superuser or member of cms_admin */
@@ -17,6 +23,6 @@ extern bool cms_caller_is_admin(void);
 /* error 42501 unless the caller may act for the org; cached per backend */
 extern void cms_org_require(int org);
 /* the org of a call that names none: cms.org, else the only one; MS002, 42501 */
-extern int	cms_org_default(void);
+extern int cms_org_default(void);
 
 #endif

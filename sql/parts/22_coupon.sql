@@ -113,7 +113,8 @@ CREATE TABLE cms.claim (
 	claimed_by    text   NOT NULL,
 	claimed_at    timestamptz NOT NULL,
 	CONSTRAINT claim_pkey PRIMARY KEY (org_id, offer_id),
-	CONSTRAINT claim_of_an_offer FOREIGN KEY (org_id, offer_id) REFERENCES cms.offer ON DELETE CASCADE,
+	-- no cascade, which the guard would stop: the trigger of the offer deletes the claim
+	CONSTRAINT claim_of_an_offer FOREIGN KEY (org_id, offer_id) REFERENCES cms.offer,
 	CONSTRAINT claim_service_must_be_a_service
 		CHECK (service IN ('OUTBOUND', 'TIMELINE', 'DVS', 'LOYALTY', 'EXTERNAL'))
 );
@@ -181,7 +182,7 @@ CREATE TABLE cms.offer_version (
 	version  bigint NOT NULL,
 	CONSTRAINT offer_version_pkey PRIMARY KEY (org_id, offer_id)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE cms.offer_version IS 'Version of each offer''s rules, raised by every change of the offer, its lists, its claim or its org. Absent: never changed since it was made.';
+COMMENT ON TABLE cms.offer_version IS 'Version of each offer''s rules, raised by every change of the offer, its lists, its claim or its org. Absent for an org: never changed since it was made.';
 COMMENT ON COLUMN cms.offer_version.org_id IS 'The org.';
 COMMENT ON COLUMN cms.offer_version.offer_id IS 'The offer; 0: the org''s own settings.';
 COMMENT ON COLUMN cms.offer_version.version IS 'Number that changes with every change.';

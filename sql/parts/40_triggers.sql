@@ -29,6 +29,9 @@ CREATE TRIGGER check_row BEFORE INSERT OR UPDATE OR DELETE ON cms.org
 	FOR EACH ROW EXECUTE FUNCTION cms.cms_org_check();
 CREATE TRIGGER changed AFTER UPDATE ON cms.org
 	FOR EACH ROW EXECUTE FUNCTION cms.cms_settings_changed();
+-- who may use all orgs remembers which there are
+CREATE TRIGGER orgs_changed AFTER INSERT OR UPDATE OR DELETE ON cms.org
+	FOR EACH STATEMENT EXECUTE FUNCTION cms.cms_org_role_changed();
 CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON cms.org_role
 	FOR EACH ROW EXECUTE FUNCTION cms.cms_org_role_check();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON cms.org_role
@@ -36,8 +39,15 @@ CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON cms.org_role
 
 CREATE TRIGGER check_row BEFORE INSERT OR UPDATE OR DELETE ON cms.offer
 	FOR EACH ROW EXECUTE FUNCTION cms.cms_offer_check();
-CREATE TRIGGER changed AFTER UPDATE ON cms.offer
+-- a new offer has a version from the start: its number may have been used before and rolled back
+CREATE TRIGGER changed AFTER INSERT OR UPDATE ON cms.offer
 	FOR EACH ROW EXECUTE FUNCTION cms.cms_settings_changed();
+
+-- A parent may come later in the same statement, so it is looked for after the row. With its
+-- capital the name comes before those of the foreign keys' own triggers (RI_…), which would
+-- otherwise speak first.
+CREATE TRIGGER "Parent" AFTER INSERT OR UPDATE ON cms.org_entity
+	FOR EACH ROW EXECUTE FUNCTION cms.cms_settings_check();
 
 DO $$
 DECLARE

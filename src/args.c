@@ -1,0 +1,159 @@
+/*
+ * args.c
+ *	  Arguments of the SQL callables: fetched and checked alike everywhere.
+ */
+#include "cms.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "args.h"
+#include "money.h"
+#include "org.h"
+#include "record.h"
+
+static void not_null(FunctionCallInfo fcinfo, int n, const char *name);
+
+int64
+cms_arg_int64(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	not_null(fcinfo, n, name);
+	return PG_GETARG_INT64(n);
+}
+
+int
+cms_arg_int(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	not_null(fcinfo, n, name);
+	return PG_GETARG_INT32(n);
+}
+
+bool
+cms_arg_bool(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	not_null(fcinfo, n, name);
+	return PG_GETARG_BOOL(n);
+}
+
+char *
+cms_arg_text(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+char *
+cms_arg_id(FunctionCallInfo fcinfo, int n)
+{
+	char *value = cms_arg_text(fcinfo, n);
+
+	return value == NULL || cms_text_is_blank(value) ? NULL : value;
+}
+
+char *
+cms_arg_required_id(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	char *value;
+
+	not_null(fcinfo, n, name);
+	value = cms_arg_text(fcinfo, n);
+	if (cms_text_is_blank(value))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be blank", name),
+				 errhint("Pass the id that the outside world knows it by.")));
+	return value;
+}
+
+Numeric
+cms_arg_amount(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	Numeric value;
+
+	if (PG_ARGISNULL(n))
+		return NULL;
+	value = PG_GETARG_NUMERIC(n);
+	if (!cms_money_is_amount(value))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be an amount, not %s",
+						name,
+						DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value)))),
+				 errhint("Pass a number of 0 or more.")));
+	return value;
+}
+
+TimestampTz
+cms_arg_at(FunctionCallInfo fcinfo, int n)
+{
+	TimestampTz value;
+
+	not_null(fcinfo, n, "at");
+	value = PG_GETARG_TIMESTAMPTZ(n);
+	if (TIMESTAMP_NOT_FINITE(value))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"at\" must not be infinite"),
+				 errhint("Pass the time of the request, or leave it out for the present.")));
+	return value;
+}
+
+bool
+cms_arg_date(FunctionCallInfo fcinfo, int n, const char *name, DateADT *value)
+{
+	if (PG_ARGISNULL(n))
+		return false;
+	*value = PG_GETARG_DATEADT(n);
+	if (DATE_NOT_FINITE(*value))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be infinite", name),
+				 errhint("Pass NULL for \"never\".")));
+	return true;
+}
+
+int
+cms_arg_texts(FunctionCallInfo fcinfo, int n, const char *name, char ***values)
+{
+	ArrayType *array;
+	Datum *elements;
+	bool *nulls;
+	int count;
+
+	if (PG_ARGISNULL(n))
+		return -1;
+	array = PG_GETARG_ARRAYTYPE_P(n);
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must have one dimension, not %d", name, ARR_NDIM(array)),
+				 errhint("Pass a flat array, one element a line.")));
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+	*values = palloc(sizeof(char *) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+		(*values)[i] = nulls[i] ? NULL : TextDatumGetCString(elements[i]);
+	return count;
+}
+
+int
+cms_arg_org(FunctionCallInfo fcinfo, int n)
+{
+	int org;
+
+	if (PG_ARGISNULL(n))
+		return cms_org_default();
+	org = PG_GETARG_INT32(n);
+	cms_org_require(org);
+	return org;
+}
+
+static void
+not_null(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	if (PG_ARGISNULL(n))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", name),
+				 errhint("Pass a value.")));
+}

@@ -1,0 +1,26 @@
+/*
+ * offer_check.h
+ *	  The parts of the trigger of cms.offer.
+ */
+#ifndef CMS_OFFER_CHECK_H
+#define CMS_OFFER_CHECK_H
+
+#include "record.h"
+
+/* brings texts into the form they are stored in */
+extern void cms_offer_normalise(CmsRecord *record);
+/* columns by themselves and together; looks at no table */
+extern void cms_offer_check_columns(const CmsRecord *record);
+
+/*
+ * Fills in a missing offer code; 23505 if a given one is taken. Within
+ * SPI_connect/SPI_finish, as the next.
+ */
+extern void cms_offer_name_code(CmsRecord *record);
+/*
+ * Reserves the common code or the sample (F13): MS012 if another offer or a
+ * coupon has it. Until the end of the transaction nobody in the org writes codes.
+ */
+extern void cms_offer_reserve_codes(const CmsRecord *record);
+
+#endif

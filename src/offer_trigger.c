@@ -1,0 +1,338 @@
+/*
+ * offer_trigger.c
+ *	  The trigger of cms.offer: who may, what is filled in, what is fixed, what
+ *	  other rows follow the offer.
+ *
+ * The row of an offer that is changed or deleted is locked when the trigger
+ * runs. Whoever makes the counters of an offer, or adds to one of its lists,
+ * holds that row FOR SHARE until the end of the transaction. So both have either
+ * finished or not begun, and the latest snapshot, or a conflict, shows it.
+ */
+#include "cms.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "offer_check.h"
+#include "org.h"
+#include "plan.h"
+#include "settings.h"
+
+static CmsPlan org_exists = {
+	.text = "SELECT FROM cms.org WHERE org_id = $1",
+	.nargs = 1,
+	.argtypes = {INT4OID},
+};
+
+/* which list has rows, of those that the offer is about to stop using */
+static CmsPlan list_in_use = {
+	.text =
+		"SELECT CASE"
+		" WHEN $3 AND EXISTS (SELECT FROM cms.offer_product WHERE org_id = $1 AND offer_id = $2)"
+		" THEN 'product_scope'"
+		" WHEN $4 AND EXISTS (SELECT FROM cms.offer_entity WHERE org_id = $1 AND offer_id = $2)"
+		" THEN 'store_scope'"
+		" WHEN $5 AND EXISTS (SELECT FROM cms.offer_audience WHERE org_id = $1 AND offer_id = $2)"
+		" THEN 'audience_only' END",
+	.nargs = 5,
+	.argtypes = {INT4OID, INT8OID, BOOLOID, BOOLOID, BOOLOID},
+};
+
+/*
+ * Under a fixed snapshot counters may be there that it does not show: making
+ * them once more fails then (40001) instead of missing them.
+ */
+static CmsPlan make_counters = {
+	.text =
+		"INSERT INTO cms.offer_slot (org_id, offer_id, slot) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING",
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8OID},
+};
+
+static CmsPlan lock_counters = {
+	.text =
+		"SELECT issued, uses + forfeited_uses, first_issued_at IS NOT NULL OR first_redeemed_at IS NOT NULL"
+		" FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 ORDER BY slot FOR UPDATE",
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8OID},
+};
+
+static CmsPlan set_shares = {
+	.text = "UPDATE cms.offer_slot SET issue_share = $3, redemption_share = $4, budget_share = $5"
+			" WHERE org_id = $1 AND offer_id = $2 AND slot = 0",
+	.nargs = 5,
+	.argtypes = {INT4OID, INT8OID, INT8OID, INT8OID, NUMERICOID},
+};
+
+/* Codes of an offer that never issued: in stock, or revoked from there; each by its index. */
+static CmsPlan remove_codes[] = {
+	{
+		.text = "DELETE FROM cms.coupon"
+				" WHERE org_id = $1 AND offer_id = $2 AND issued_at IS NULL AND revoked_at IS NULL",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT8OID},
+	},
+	{
+		.text =
+			"DELETE FROM cms.coupon"
+			" WHERE org_id = $1 AND offer_id = $2 AND issued_at IS NULL AND revoked_at IS NOT NULL",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT8OID},
+	},
+};
+
+/* What else belongs to the offer without a foreign key that would delete it. */
+static CmsPlan remains[] = {
+	{
+		.text = "DELETE FROM cms.claim WHERE org_id = $1 AND offer_id = $2",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT8OID},
+	},
+	{
+		.text = "DELETE FROM cms.code_upload_line WHERE org_id = $1 AND offer_id = $2",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT8OID},
+	},
+	{
+		.text = "DELETE FROM cms.offer_key WHERE org_id = $1 AND offer_id = $2",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT8OID},
+	},
+	{
+		.text = "DELETE FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT8OID},
+	},
+	/* the claim has just raised it: last */
+	{
+		.text = "DELETE FROM cms.offer_version WHERE org_id = $1 AND offer_id = $2",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT8OID},
+	},
+};
+
+static void check_fixed(const CmsRecord *record);
+static void check_org(const CmsRecord *record);
+static void stamp(CmsRecord *record);
+static void stamp_unless_given(CmsRecord *record, const char *column, Datum value);
+static void check_lists(const CmsRecord *record);
+static bool turned_off(const CmsRecord *record, const char *column, const char *off);
+static void move_caps(const CmsRecord *record);
+static void remove_offer(const CmsRecord *record);
+
+PG_FUNCTION_INFO_V1(cms_offer_check);
+
+Datum
+cms_offer_check(PG_FUNCTION_ARGS)
+{
+	CmsRecord record;
+
+	cms_record_open(&record, fcinfo, true);
+	cms_scope_memo_clear();
+	check_fixed(&record);
+	cms_record_require(&record, "org_id", "Leave it out for the current org.");
+	cms_org_require(cms_record_int(&record, "org_id"));
+	SPI_connect();
+	if (record.row == NULL)
+		remove_offer(&record);
+	else
+	{
+		/* 0 stands for the org itself among the versions */
+		cms_record_range(&record, "offer_id", 1, PG_INT64_MAX, false);
+		check_org(&record);
+		stamp(&record);
+		cms_offer_normalise(&record);
+		cms_offer_check_columns(&record);
+		cms_offer_name_code(&record);
+		if (record.before != NULL)
+			check_lists(&record);
+		cms_offer_reserve_codes(&record);
+		/* counters come last in the order of locks */
+		if (record.before != NULL)
+			move_caps(&record);
+	}
+	SPI_finish();
+	return cms_record_result(&record);
+}
+
+/* F3: for everybody, the owner of the table and superusers included. */
+static void
+check_fixed(const CmsRecord *record)
+{
+	static const char *const columns[] = {
+		"org_id", "offer_id", "expiry_type", "code_method", "created_by", "created_at"};
+
+	if (record->before == NULL || record->row == NULL)
+		return;
+	for (int i = 0; i < lengthof(columns); i++)
+		cms_record_fixed(record, columns[i], "Create another offer instead.");
+	cms_record_fixed(record, "sample_code", "Create another offer instead.");
+}
+
+/* A caller who is granted an org knows that it exists. */
+static void
+check_org(const CmsRecord *record)
+{
+	int org = cms_record_int(record, "org_id");
+	Datum values[] = {Int32GetDatum(org)};
+
+	if (record->before == NULL && cms_caller_is_admin() &&
+		cms_plan_run(&org_exists, values, NULL, false) == 0)
+		cms_record_refuse(record,
+						  ERRCODE_FOREIGN_KEY_VIOLATION,
+						  "org_id",
+						  "Insert the org into cms.org first.",
+						  "org %d does not exist",
+						  org);
+}
+
+/* Only a superuser may bring stamps along: that is what a restore does. */
+static void
+stamp(CmsRecord *record)
+{
+	Datum name = CStringGetTextDatum(cms_caller_name());
+	Datum now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+
+	if (record->before != NULL)
+	{
+		cms_record_set(record, "modified_by", name, false);
+		cms_record_set(record, "modified_at", now, false);
+		return;
+	}
+	stamp_unless_given(record, "created_by", name);
+	stamp_unless_given(record, "created_at", now);
+	stamp_unless_given(record, "modified_by", name);
+	stamp_unless_given(record, "modified_at", now);
+}
+
+static void
+stamp_unless_given(CmsRecord *record, const char *column, Datum value)
+{
+	if (cms_record_isnull(record, column) || !superuser_arg(cms_caller()))
+		cms_record_set(record, column, value, false);
+}
+
+/* A list with rows that no longer count would restrict the offer in vain. */
+static void
+check_lists(const CmsRecord *record)
+{
+	bool products = turned_off(record, "product_scope", "ALL_PRODUCTS");
+	bool stores = turned_off(record, "store_scope", "ANY_STORE");
+	bool audience =
+		cms_record_changed(record, "audience_only") && !cms_record_true(record, "audience_only");
+	Datum values[] = {
+		Int32GetDatum((int) cms_record_int(record, "org_id")),
+		Int64GetDatum(cms_record_int(record, "offer_id")),
+		BoolGetDatum(products),
+		BoolGetDatum(stores),
+		BoolGetDatum(audience),
+	};
+	char *column;
+
+	if (!products && !stores && !audience)
+		return;
+	cms_plan_run_latest(&list_in_use, values, NULL);
+	column = cms_row_text(0, 1);
+	if (column != NULL)
+		cms_record_refuse(record,
+						  CMS_ERRCODE_LIST_NOT_USED,
+						  column,
+						  psprintf("Delete the offer's rows from cms.%s first.",
+								   strcmp(column, "product_scope") == 0 ? "offer_product"
+								   : strcmp(column, "store_scope") == 0 ? "offer_entity"
+																		: "offer_audience"),
+						  "the list that %s would turn off has rows",
+						  column);
+}
+
+static bool
+turned_off(const CmsRecord *record, const char *column, const char *off)
+{
+	return cms_record_changed(record, column) && cms_record_is(record, column, off);
+}
+
+/*
+ * F3, F19, F28: the counters hold the caps, because the statement that counts
+ * also decides. A cap of issues may not drop below what is issued; others may.
+ */
+static void
+move_caps(const CmsRecord *record)
+{
+	Datum values[5];
+	char nulls[5] = {' ', ' ', ' ', ' ', ' '};
+	static const char *const caps[] = {"max_issued", "max_redemptions", "max_discount_total"};
+	int64 issued = 0;
+	uint64 rows;
+	bool changed = false;
+
+	values[0] = Int32GetDatum((int) cms_record_int(record, "org_id"));
+	values[1] = Int64GetDatum(cms_record_int(record, "offer_id"));
+	for (int i = 0; i < lengthof(caps); i++)
+	{
+		bool isnull;
+
+		changed = changed || cms_record_changed(record, caps[i]);
+		values[2 + i] = cms_record_value(record, caps[i], &isnull);
+		nulls[2 + i] = isnull ? 'n' : ' ';
+	}
+	if (!changed)
+		return;
+
+	cms_plan_run(&make_counters, values, NULL, false);
+	rows = cms_plan_run(&lock_counters, values, NULL, false);
+	for (uint64 i = 0; i < rows; i++)
+		issued += cms_row_int64(i, 1, 0);
+	if (cms_record_changed(record, "max_issued") &&
+		cms_record_int_or(record, "max_issued", PG_INT64_MAX) < issued)
+		cms_record_refuse(record,
+						  ERRCODE_CHECK_VIOLATION,
+						  "max_issued",
+						  psprintf("Use at least " INT64_FORMAT ", or NULL for no limit.", issued),
+						  "max_issued is below the " INT64_FORMAT " coupons issued",
+						  issued);
+	cms_write_run(&set_shares, values, nulls);
+}
+
+/*
+ * F8. Codes are deleted twice: first without the lock of the counters, in the
+ * order of locks that issuing has, then what was added before the lock was had.
+ */
+static void
+remove_offer(const CmsRecord *record)
+{
+	int64 offer_id = cms_record_int(record, "offer_id");
+	Datum values[] = {Int32GetDatum((int) cms_record_int(record, "org_id")),
+					  Int64GetDatum(offer_id)};
+	uint64 rows;
+
+	for (int i = 0; i < lengthof(remove_codes); i++)
+		cms_write_run(&remove_codes[i], values, NULL);
+	cms_plan_run(&make_counters, values, NULL, false);
+	rows = cms_plan_run(&lock_counters, values, NULL, false);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		if (cms_row_int64(i, 1, 0) == 0 && cms_row_int64(i, 2, 0) == 0 &&
+			!cms_row_bool(i, 3, false))
+			continue;
+		cms_record_refuse(
+			record,
+			CMS_ERRCODE_OFFER_IN_USE,
+			"offer_id",
+			psprintf(
+				"UPDATE cms.offer SET status = 'ARCHIVED' WHERE org_id = %d AND offer_id = " INT64_FORMAT
+				" ends issuing and keeps the history.",
+				(int) cms_record_int(record, "org_id"),
+				offer_id),
+			"offer " INT64_FORMAT " has issued or redeemed coupons and cannot be deleted",
+			offer_id);
+	}
+	for (int i = 0; i < lengthof(remove_codes); i++)
+		cms_write_run(&remove_codes[i], values, NULL);
+	for (int i = 0; i < lengthof(remains); i++)
+		cms_write_run(&remains[i], values, NULL);
+	/* its row is gone: an offer of the same number begins anew */
+	cms_version_memo_clear();
+}

@@ -1,0 +1,400 @@
+/*
+ * record.c
+ *	  The row that a settings trigger looks at.
+ *
+ * Corrections make a copy of the row in the trigger's own memory, so that it
+ * outlives the SPI of the trigger.
+ */
+#include "cms.h"
+
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "money.h"
+#include "record.h"
+
+static int number_of(const CmsRecord *record, const char *column);
+static bool is_blank(const char *text, int length);
+
+void
+cms_record_open(CmsRecord *record, FunctionCallInfo fcinfo, bool is_before)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TriggerEvent event;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function was not called by a trigger")));
+	event = trigger->tg_event;
+	if (!TRIGGER_FIRED_FOR_ROW(event) || TRIGGER_FIRED_BEFORE(event) != is_before)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" must be fired %s each row",
+						trigger->tg_trigger->tgname,
+						is_before ? "before" : "after")));
+
+	record->relation = trigger->tg_relation;
+	record->desc = RelationGetDescr(trigger->tg_relation);
+	record->context = CurrentMemoryContext;
+	record->before = TRIGGER_FIRED_BY_INSERT(event) ? NULL : trigger->tg_trigtuple;
+	record->row = TRIGGER_FIRED_BY_INSERT(event)   ? trigger->tg_trigtuple
+				  : TRIGGER_FIRED_BY_UPDATE(event) ? trigger->tg_newtuple
+												   : NULL;
+}
+
+Datum
+cms_record_result(const CmsRecord *record)
+{
+	return PointerGetDatum(record->row != NULL ? record->row : record->before);
+}
+
+/* System columns are no settings: their numbers, below 1, count as absent. */
+static int
+number_of(const CmsRecord *record, const char *column)
+{
+	int number = SPI_fnumber(record->desc, column);
+
+	if (number < 1)
+		elog(ERROR,
+			 "table \"%s\" has no column \"%s\"",
+			 RelationGetRelationName(record->relation),
+			 column);
+	return number;
+}
+
+bool
+cms_record_has(const CmsRecord *record, const char *column)
+{
+	return SPI_fnumber(record->desc, column) >= 1;
+}
+
+Datum
+cms_record_value(const CmsRecord *record, const char *column, bool *isnull)
+{
+	return SPI_getbinval(record->row != NULL ? record->row : record->before,
+						 record->desc,
+						 number_of(record, column),
+						 isnull);
+}
+
+bool
+cms_record_isnull(const CmsRecord *record, const char *column)
+{
+	bool isnull;
+
+	cms_record_value(record, column, &isnull);
+	return isnull;
+}
+
+char *
+cms_record_text(const CmsRecord *record, const char *column)
+{
+	bool isnull;
+	Datum value = cms_record_value(record, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+int64
+cms_record_int(const CmsRecord *record, const char *column)
+{
+	return cms_record_int_or(record, column, 0);
+}
+
+int64
+cms_record_int_or(const CmsRecord *record, const char *column, int64 if_null)
+{
+	bool isnull;
+	Datum value = cms_record_value(record, column, &isnull);
+
+	if (isnull)
+		return if_null;
+	if (SPI_gettypeid(record->desc, number_of(record, column)) == INT8OID)
+		return DatumGetInt64(value);
+	return DatumGetInt32(value);
+}
+
+bool
+cms_record_is(const CmsRecord *record, const char *column, const char *value)
+{
+	char *text = cms_record_text(record, column);
+
+	return text != NULL && strcmp(text, value) == 0;
+}
+
+bool
+cms_record_true(const CmsRecord *record, const char *column)
+{
+	bool isnull;
+	Datum value = cms_record_value(record, column, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+bool
+cms_record_changed(const CmsRecord *record, const char *column)
+{
+	int number = number_of(record, column);
+	Form_pg_attribute attribute = TupleDescAttr(record->desc, number - 1);
+	bool old_isnull;
+	bool new_isnull;
+	Datum old_value;
+	Datum new_value;
+
+	if (record->before == NULL || record->row == NULL)
+		return true;
+	old_value = SPI_getbinval(record->before, record->desc, number, &old_isnull);
+	new_value = SPI_getbinval(record->row, record->desc, number, &new_isnull);
+	if (old_isnull || new_isnull)
+		return old_isnull != new_isnull;
+	return !datum_image_eq(old_value, new_value, attribute->attbyval, attribute->attlen);
+}
+
+void
+cms_record_set(CmsRecord *record, const char *column, Datum value, bool isnull)
+{
+	MemoryContext before = MemoryContextSwitchTo(record->context);
+	int number = number_of(record, column);
+
+	record->row = heap_modify_tuple_by_cols(record->row, record->desc, 1, &number, &value, &isnull);
+	MemoryContextSwitchTo(before);
+}
+
+void
+cms_record_set_text(CmsRecord *record, const char *column, const char *value)
+{
+	cms_record_set(
+		record, column, value == NULL ? (Datum) 0 : CStringGetTextDatum(value), value == NULL);
+}
+
+void
+cms_record_refuse(const CmsRecord *record, int sqlstate, const char *column, const char *hint,
+				  const char *message, ...)
+{
+	StringInfoData text;
+	va_list args;
+	int needed;
+
+	initStringInfo(&text);
+	do
+	{
+		va_start(args, message);
+		needed = appendStringInfoVA(&text, message, args);
+		va_end(args);
+		if (needed > 0)
+			enlargeStringInfo(&text, needed);
+	} while (needed > 0);
+
+	ereport(ERROR,
+			(errcode(sqlstate),
+			 errmsg_internal("%s", text.data),
+			 hint != NULL ? errhint("%s", hint) : 0,
+			 errtablecolname(record->relation, column)));
+}
+
+void
+cms_record_require(const CmsRecord *record, const char *column, const char *hint)
+{
+	if (cms_record_isnull(record, column))
+		cms_record_refuse(
+			record, ERRCODE_NOT_NULL_VIOLATION, column, hint, "%s is missing", column);
+}
+
+void
+cms_record_not_blank(const CmsRecord *record, const char *column)
+{
+	char *text = cms_record_text(record, column);
+
+	if (text == NULL)
+		cms_record_refuse(record,
+						  ERRCODE_NOT_NULL_VIOLATION,
+						  column,
+						  "Give it a text that is not blank.",
+						  "%s is missing",
+						  column);
+	if (cms_text_is_blank(text))
+		cms_record_refuse(record,
+						  ERRCODE_CHECK_VIOLATION,
+						  column,
+						  "Give it a text that is not blank.",
+						  "%s must not be blank",
+						  column);
+}
+
+void
+cms_record_choice(const CmsRecord *record, const char *column, const char *const *choices,
+				  bool may_be_null)
+{
+	char *text = cms_record_text(record, column);
+	StringInfoData hint;
+
+	if (text == NULL && may_be_null)
+		return;
+	for (int i = 0; text != NULL && choices[i] != NULL; i++)
+		if (strcmp(text, choices[i]) == 0)
+			return;
+
+	initStringInfo(&hint);
+	appendStringInfoString(&hint, "Use one of ");
+	for (int i = 0; choices[i] != NULL; i++)
+		appendStringInfo(&hint, "%s%s", i == 0 ? "" : ", ", choices[i]);
+	appendStringInfoString(&hint, may_be_null ? ", or NULL." : ".");
+	if (text == NULL)
+		cms_record_refuse(
+			record, ERRCODE_NOT_NULL_VIOLATION, column, hint.data, "%s is missing", column);
+	cms_record_refuse(
+		record, ERRCODE_CHECK_VIOLATION, column, hint.data, "%s \"%s\" is unknown", column, text);
+}
+
+void
+cms_record_range(const CmsRecord *record, const char *column, int64 least, int64 most,
+				 bool may_be_null)
+{
+	int64 value;
+	char *hint;
+
+	if (cms_record_isnull(record, column) && may_be_null)
+		return;
+	if (most == PG_INT64_MAX)
+		hint = psprintf("Use a number of at least " INT64_FORMAT "%s.",
+						least,
+						may_be_null ? ", or NULL for no limit" : "");
+	else
+		hint = psprintf("Use a number from " INT64_FORMAT " to " INT64_FORMAT "%s.",
+						least,
+						most,
+						may_be_null ? ", or NULL for none" : "");
+	cms_record_require(record, column, hint);
+
+	value = cms_record_int(record, column);
+	if (value < 0 && least == 0)
+		cms_record_refuse(
+			record, ERRCODE_CHECK_VIOLATION, column, hint, "%s must not be negative", column);
+	if (value < least || value > most)
+		cms_record_refuse(record,
+						  ERRCODE_CHECK_VIOLATION,
+						  column,
+						  hint,
+						  "%s " INT64_FORMAT " is out of range",
+						  column,
+						  value);
+}
+
+/* NULL passes: whoever needs the amount requires it first. */
+void
+cms_record_amount(const CmsRecord *record, const char *column, bool zero_allowed)
+{
+	bool isnull;
+	Datum value = cms_record_value(record, column, &isnull);
+	const char *hint = zero_allowed ? "Use a number of 0 or more." : "Use a number above 0.";
+
+	if (isnull)
+		return;
+	if (numeric_is_nan(DatumGetNumeric(value)) || numeric_is_inf(DatumGetNumeric(value)))
+		cms_record_refuse(
+			record, ERRCODE_CHECK_VIOLATION, column, hint, "%s must be a finite number", column);
+	if (!cms_money_is_amount(DatumGetNumeric(value)))
+		cms_record_refuse(
+			record, ERRCODE_CHECK_VIOLATION, column, hint, "%s must not be negative", column);
+	if (!zero_allowed && cms_money_compare(DatumGetNumeric(value), cms_money_zero()) == 0)
+		cms_record_refuse(
+			record, ERRCODE_CHECK_VIOLATION, column, hint, "%s must not be 0", column);
+}
+
+void
+cms_record_day(const CmsRecord *record, const char *column)
+{
+	bool isnull;
+	Datum value = cms_record_value(record, column, &isnull);
+	DateADT first = date2j(1, 1, 1) - POSTGRES_EPOCH_JDATE;
+	DateADT last = date2j(9999, 12, 31) - POSTGRES_EPOCH_JDATE;
+
+	if (isnull)
+		return;
+	if (DATE_NOT_FINITE(DatumGetDateADT(value)))
+		cms_record_refuse(record,
+						  ERRCODE_CHECK_VIOLATION,
+						  column,
+						  "Use NULL for \"never\".",
+						  "%s must not be infinite",
+						  column);
+	if (DatumGetDateADT(value) < first || DatumGetDateADT(value) > last)
+		cms_record_refuse(record,
+						  ERRCODE_CHECK_VIOLATION,
+						  column,
+						  "Use a day from 0001-01-01 to 9999-12-31.",
+						  "%s is out of range",
+						  column);
+}
+
+void
+cms_record_fixed(const CmsRecord *record, const char *column, const char *hint)
+{
+	if (record->before != NULL && cms_record_changed(record, column))
+		cms_record_refuse(record,
+						  CMS_ERRCODE_SETTING_IS_FIXED,
+						  column,
+						  hint,
+						  "%s cannot be changed after creation",
+						  column);
+}
+
+char *
+cms_text_trim(const char *text)
+{
+	int from = 0;
+	int to = strlen(text);
+
+	while (from < to)
+	{
+		int length = pg_mblen(text + from);
+
+		if (!is_blank(text + from, length))
+			break;
+		from += length;
+	}
+	/* from the end: the only blank of several bytes is the no-break space */
+	for (;;)
+	{
+		if (to > from && is_blank(text + to - 1, 1))
+			to -= 1;
+		else if (to - from >= 2 && is_blank(text + to - 2, 2))
+			to -= 2;
+		else
+			break;
+	}
+	return pnstrdup(text + from, to - from);
+}
+
+bool
+cms_text_is_blank(const char *text)
+{
+	while (*text != '\0')
+	{
+		int length = pg_mblen(text);
+
+		if (!is_blank(text, length))
+			return false;
+		text += length;
+	}
+	return true;
+}
+
+/* Whether one character is blank: what prints as nothing on every keyboard and form. */
+static bool
+is_blank(const char *text, int length)
+{
+	if (length == 1)
+		return *text == ' ' || (*text >= '\t' && *text <= '\r');
+	return length == 2 && GetDatabaseEncoding() == PG_UTF8 && (unsigned char) text[0] == 0xC2 &&
+		   (unsigned char) text[1] == 0xA0;
+}

@@ -1,0 +1,72 @@
+/*
+ * record.h
+ *	  The row that a settings trigger looks at: read, corrected and refused by
+ *	  names of columns.
+ *
+ * Columns are found by name and the table is never asked for its own, so that
+ * the triggers work wherever the row is stored.
+ */
+#ifndef CMS_RECORD_H
+#define CMS_RECORD_H
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "fmgr.h"
+#include "utils/numeric.h"
+#include "utils/relcache.h"
+
+typedef struct CmsRecord
+{
+	Relation relation;
+	TupleDesc desc;
+	HeapTuple before;      /* NULL: INSERT */
+	HeapTuple row;         /* as corrected so far; NULL: DELETE */
+	MemoryContext context; /* of the caller, outlives SPI */
+} CmsRecord;
+
+/* the row of a row trigger; error 39P01 for a call of any other kind */
+extern void cms_record_open(CmsRecord *record, FunctionCallInfo fcinfo, bool is_before);
+/* what a BEFORE trigger returns */
+extern Datum cms_record_result(const CmsRecord *record);
+
+/* of the new row, or of the deleted one */
+extern bool cms_record_has(const CmsRecord *record, const char *column);
+extern Datum cms_record_value(const CmsRecord *record, const char *column, bool *isnull);
+extern bool cms_record_isnull(const CmsRecord *record, const char *column);
+extern char *cms_record_text(const CmsRecord *record, const char *column);
+/* int or bigint; the second form for a column that may be NULL */
+extern int64 cms_record_int(const CmsRecord *record, const char *column);
+extern int64 cms_record_int_or(const CmsRecord *record, const char *column, int64 if_null);
+extern bool cms_record_is(const CmsRecord *record, const char *column, const char *value);
+extern bool cms_record_true(const CmsRecord *record, const char *column);
+/* UPDATE: whether the column differs from before; INSERT: true */
+extern bool cms_record_changed(const CmsRecord *record, const char *column);
+
+extern void cms_record_set(CmsRecord *record, const char *column, Datum value, bool isnull);
+extern void cms_record_set_text(CmsRecord *record, const char *column, const char *value);
+
+/* error that names the column; hint may be NULL */
+extern void
+cms_record_refuse(const CmsRecord *record, int sqlstate, const char *column, const char *hint,
+				  const char *message, ...) pg_attribute_printf(5, 6) pg_attribute_noreturn();
+
+/* checks of one column: 23502 where it is missing, 23514 where it is wrong */
+extern void cms_record_require(const CmsRecord *record, const char *column, const char *hint);
+extern void cms_record_not_blank(const CmsRecord *record, const char *column);
+/* choices end with NULL */
+extern void cms_record_choice(const CmsRecord *record, const char *column,
+							  const char *const *choices, bool may_be_null);
+extern void cms_record_range(const CmsRecord *record, const char *column, int64 least, int64 most,
+							 bool may_be_null);
+/* a finite number, above zero or not below */
+extern void cms_record_amount(const CmsRecord *record, const char *column, bool zero_allowed);
+/* a day that every time zone can tell in hours: 0001-01-01 to 9999-12-31 */
+extern void cms_record_day(const CmsRecord *record, const char *column);
+/* MS003 */
+extern void cms_record_fixed(const CmsRecord *record, const char *column, const char *hint);
+
+/* the text without blanks around it; palloc'd */
+extern char *cms_text_trim(const char *text);
+extern bool cms_text_is_blank(const char *text);
+
+#endif

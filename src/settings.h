@@ -1,0 +1,32 @@
+/*
+ * settings.h
+ *	  What the triggers of the settings share with the rest.
+ */
+#ifndef CMS_SETTINGS_H
+#define CMS_SETTINGS_H
+
+/*
+ * Forgets which offer's version this transaction has raised last. Whoever reads
+ * rules in order to keep them calls it: a change after that needs another version.
+ */
+extern void cms_version_memo_clear(void);
+
+/* The lists of an offer that only count while a column of the offer says so. */
+typedef enum CmsScope
+{
+	CMS_SCOPE_NONE,     /* lists that always count */
+	CMS_SCOPE_PRODUCTS, /* product_scope */
+	CMS_SCOPE_STORES,   /* store_scope */
+	CMS_SCOPE_AUDIENCE  /* audience_only */
+} CmsScope;
+
+/*
+ * Errors unless the offer exists in the org (MS001) and uses the list (MS011),
+ * and keeps it so: the offer's row stays locked FOR SHARE until the end of the
+ * transaction. Connects to SPI by itself.
+ */
+extern void cms_scope_require(int org, int64 offer_id, CmsScope scope);
+/* forgets what is known of the scopes: the offer changes */
+extern void cms_scope_memo_clear(void);
+
+#endif
