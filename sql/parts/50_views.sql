@@ -29,7 +29,8 @@ CREATE VIEW cms.coupon_status WITH (security_barrier) AS
 			     ELSE LEAST(c.expires_at, cms.cms_offer_end(o.expiry_type, o.expires_on, l.ends_on, g.time_zone))
 			END AS expires_at,
 			c.revoked_at, c.uses,
-			GREATEST(o.max_uses_per_coupon - c.uses - c.forfeited_uses, 0) AS uses_left,
+			CASE WHEN o.max_uses_per_coupon IS NOT NULL
+			     THEN GREATEST(o.max_uses_per_coupon - c.uses - c.forfeited_uses, 0) END AS uses_left,
 			c.last_redeemed_at, c.service, c.consumer_ref
 		FROM cms.coupon c
 		JOIN cms.offer o ON o.org_id = c.org_id AND o.offer_id = c.offer_id
@@ -61,9 +62,12 @@ CREATE VIEW cms.offer_performance WITH (security_barrier) AS
 		COALESCE(s.redeemed_coupons, 0) AS redeemed, COALESCE(s.uses, 0) AS uses,
 		s.redeemed_coupons::numeric / NULLIF(s.issued, 0) AS redemption_rate,
 		COALESCE(s.discount, 0) AS discount_given,
-		GREATEST(o.max_issued - COALESCE(s.issued, 0), 0) AS issues_left,
-		GREATEST(o.max_redemptions - COALESCE(s.uses + s.forfeited_uses, 0), 0) AS redemptions_left,
-		GREATEST(o.max_discount_total - COALESCE(s.discount + s.forfeited_discount, 0), 0) AS budget_left,
+		CASE WHEN o.max_issued IS NOT NULL
+		     THEN GREATEST(o.max_issued - COALESCE(s.issued, 0), 0) END AS issues_left,
+		CASE WHEN o.max_redemptions IS NOT NULL
+		     THEN GREATEST(o.max_redemptions - COALESCE(s.uses + s.forfeited_uses, 0), 0) END AS redemptions_left,
+		CASE WHEN o.max_discount_total IS NOT NULL
+		     THEN GREATEST(o.max_discount_total - COALESCE(s.discount + s.forfeited_discount, 0), 0) END AS budget_left,
 		s.first_issued_at, s.last_issued_at, s.first_redeemed_at, s.last_redeemed_at
 	FROM cms.offer o
 	LEFT JOIN LATERAL (
