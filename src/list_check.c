@@ -13,7 +13,6 @@
 
 #include "calendar.h"
 #include "list_check.h"
-#include "offer.h"
 #include "plan.h"
 #include "settings.h"
 
@@ -129,7 +128,12 @@ check_exclusion(CmsRecord *record)
 	values[0] = Int32GetDatum((int) cms_record_int(record, "org_id"));
 	values[1] = Int64GetDatum(other);
 	if (!found(&offer_exists, values))
-		cms_offer_unknown(other);
+		cms_record_refuse(record,
+						  CMS_ERRCODE_UNKNOWN_OFFER,
+						  "other_offer_id",
+						  "Name another offer of the same org.",
+						  "unknown offer " INT64_FORMAT,
+						  other);
 }
 
 /* Placeholders of the content are the senders' matter. */

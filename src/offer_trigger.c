@@ -32,11 +32,11 @@ static CmsPlan list_in_use = {
 	.text =
 		"SELECT CASE"
 		" WHEN $3 AND EXISTS (SELECT FROM cms.offer_product WHERE org_id = $1 AND offer_id = $2)"
-		" THEN 'product_scope'"
+		" THEN 'offer_product'"
 		" WHEN $4 AND EXISTS (SELECT FROM cms.offer_entity WHERE org_id = $1 AND offer_id = $2)"
-		" THEN 'store_scope'"
+		" THEN 'offer_entity'"
 		" WHEN $5 AND EXISTS (SELECT FROM cms.offer_audience WHERE org_id = $1 AND offer_id = $2)"
-		" THEN 'audience_only' END",
+		" THEN 'offer_audience' END",
 	.nargs = 5,
 	.argtypes = {INT4OID, INT8OID, BOOLOID, BOOLOID, BOOLOID},
 };
@@ -230,22 +230,25 @@ check_lists(const CmsRecord *record)
 		BoolGetDatum(stores),
 		BoolGetDatum(audience),
 	};
-	char *column;
+	char *table;
+	const char *column;
 
 	if (!products && !stores && !audience)
 		return;
 	cms_plan_run_latest(&list_in_use, values, NULL);
-	column = cms_row_text(0, 1);
-	if (column != NULL)
-		cms_record_refuse(record,
-						  CMS_ERRCODE_LIST_NOT_USED,
-						  column,
-						  psprintf("Delete the offer's rows from cms.%s first.",
-								   strcmp(column, "product_scope") == 0 ? "offer_product"
-								   : strcmp(column, "store_scope") == 0 ? "offer_entity"
-																		: "offer_audience"),
-						  "the list that %s would turn off has rows",
-						  column);
+	table = cms_row_text(0, 1);
+	if (table == NULL)
+		return;
+	column = strcmp(table, "offer_product") == 0  ? "product_scope"
+			 : strcmp(table, "offer_entity") == 0 ? "store_scope"
+												  : "audience_only";
+	cms_record_refuse(record,
+					  CMS_ERRCODE_LIST_NOT_USED,
+					  column,
+					  psprintf("Delete the offer's rows from cms.%s first.", table),
+					  "%s cannot be turned off while the offer has rows in %s",
+					  column,
+					  table);
 }
 
 static bool

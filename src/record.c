@@ -339,7 +339,7 @@ cms_record_day(const CmsRecord *record, const char *column)
 void
 cms_record_fixed(const CmsRecord *record, const char *column, const char *hint)
 {
-	if (record->before != NULL && cms_record_changed(record, column))
+	if (record->before != NULL && record->row != NULL && cms_record_changed(record, column))
 		cms_record_refuse(record,
 						  CMS_ERRCODE_SETTING_IS_FIXED,
 						  column,
