@@ -19,7 +19,10 @@
 #include "record.h"
 #include "settings.h"
 
-/* ISO 4217, without metals, units of account and codes for tests; sorted */
+/*
+ * ISO 4217, without metals, units of account and codes for tests. A code that is
+ * withdrawn stays: orgs that have it must load from their dump.
+ */
 static const char *const currencies[] = {
 	"AED", "AFN", "ALL", "AMD", "ANG", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT",
 	"BGN", "BHD", "BIF", "BMD", "BND", "BOB", "BOV", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD",
