@@ -8,11 +8,16 @@
 #include "cms.h"
 
 #include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/plancache.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "plan.h"
 
+static void start(CmsPlan *plan);
 static void prepare(CmsPlan *plan);
+static void make_index_plan(SPIPlanPtr plan);
 static uint64 finished(CmsPlan *plan, int result);
 
 /* Whether statements of this backend may change what only the actions write. */
@@ -21,25 +26,23 @@ static bool guard_open = false;
 uint64
 cms_plan_run(CmsPlan *plan, const Datum *values, const char *nulls, bool read_only)
 {
-	prepare(plan);
-	return finished(plan, SPI_execute_plan(plan->plan, (Datum *) values, nulls, read_only, 0));
+	int result;
+
+	start(plan);
+	result = SPI_execute_plan(plan->plan, (Datum *) values, nulls, read_only, 0);
+	return finished(plan, result);
 }
 
 uint64
 cms_plan_run_latest(CmsPlan *plan, const Datum *values, const char *nulls)
 {
-	prepare(plan);
-	CommandCounterIncrement();
+	int result;
 
-	return finished(plan,
-					SPI_execute_snapshot(plan->plan,
-										 (Datum *) values,
-										 nulls,
-										 GetLatestSnapshot(),
-										 InvalidSnapshot,
-										 false,
-										 true,
-										 0));
+	start(plan);
+	CommandCounterIncrement();
+	result = SPI_execute_snapshot(
+		plan->plan, (Datum *) values, nulls, GetLatestSnapshot(), InvalidSnapshot, false, true, 0);
+	return finished(plan, result);
 }
 
 /*
@@ -71,27 +74,80 @@ cms_guard_is_open(void)
 	return guard_open;
 }
 
+/*
+ * Every statement finds its rows by whole keys or lists of them, for which one
+ * plan is right whatever the values are. Without saying so, the server would plan
+ * some of them at each execution, because a condition that is NULL this time makes
+ * that plan look cheaper; planning takes several times as long as running does.
+ */
+/*
+ * Frees the rows of the statement before: a call may run thousands. Makes the plan at
+ * the first use, and again now and then while the tables grow from nothing.
+ */
+static void
+start(CmsPlan *plan)
+{
+	if (SPI_tuptable != NULL)
+		SPI_freetuptable(SPI_tuptable);
+
+	if (plan->plan != NULL && plan->uses == plan->renew_at && plan->running == 0)
+	{
+		SPIPlanPtr old = plan->plan;
+
+		plan->plan = NULL;
+		SPI_freeplan(old);
+	}
+	if (plan->plan == NULL)
+		prepare(plan);
+	else if (!SPI_plan_is_valid(plan->plan))
+		make_index_plan(plan->plan);
+	plan->uses++;
+	plan->running++;
+}
+
 static void
 prepare(CmsPlan *plan)
 {
-	if (plan->plan != NULL)
-		return;
-
-	SPIPlanPtr prepared = SPI_prepare(plan->text, plan->nargs, plan->argtypes);
+	SPIPlanPtr prepared =
+		SPI_prepare_cursor(plan->text, plan->nargs, plan->argtypes, CURSOR_OPT_GENERIC_PLAN);
 
 	if (prepared == NULL)
 		elog(ERROR,
 			 "could not prepare statement \"%s\": %s",
 			 plan->text,
 			 SPI_result_code_string(SPI_result));
+	make_index_plan(prepared);
 	if (SPI_keepplan(prepared) != 0)
 		elog(ERROR, "could not keep statement \"%s\"", plan->text);
 	plan->plan = prepared;
+	/* 32, 512, 8192 ... uses: seldom enough to cost nothing */
+	plan->renew_at = plan->renew_at == 0 ? 32 : plan->renew_at * 16;
+}
+
+/*
+ * A plan made while a table is empty would read it from end to end for ever, and
+ * tables are empty when the first statements are run. Every statement has an index,
+ * so the plan is made as if there were no other way, again whenever the server
+ * has dropped it.
+ */
+static void
+make_index_plan(SPIPlanPtr plan)
+{
+	int level = NewGUCNestLevel();
+	CachedPlan *made;
+
+	(void) set_config_option(
+		"enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	made = SPI_plan_get_cached_plan(plan);
+	if (made != NULL)
+		ReleaseCachedPlan(made, CurrentResourceOwner);
+	AtEOXact_GUC(false, level);
 }
 
 static uint64
 finished(CmsPlan *plan, int result)
 {
+	plan->running--;
 	if (result < 0)
 		elog(ERROR,
 			 "could not run statement \"%s\": %s",
