@@ -19,11 +19,13 @@
 
 #include <math.h>
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/resowner.h"
 
 #include "codebook.h"
 #include "counter.h"
@@ -31,9 +33,13 @@
 #include "plan.h"
 
 #define LOCK_PURPOSE_CODES 1
+#define LOCK_PURPOSE_CROWD 2
 #define LOCK_CLASS 3
 
-static void lock_codes(int org, LOCKMODE mode);
+/* Codes that two transactions may be expected to have in common before they take turns. */
+#define CROWD 0.001
+
+static void lock_codes(int org, int purpose, LOCKMODE mode);
 static CmsReserved *read_reserved(uint64 rows);
 static int compare_texts(const void *a, const void *b);
 static bool is_name(const CmsReserved *reserved, const char *name);
@@ -73,6 +79,8 @@ static CmsPlan next_ids = {
 #define STOCK_NOT_TAKEN \
 	" ON CONFLICT (org_id, code) WHERE revoked_at IS NULL AND NOT shared DO NOTHING"
 
+static CmsPlan stock_all = {STOCK_CODES, 4, {INT4OID, INT8OID, INT8ARRAYOID, TEXTARRAYOID}};
+
 static CmsPlan stock = {
 	STOCK_CODES STOCK_NOT_TAKEN, 4, {INT4OID, INT8OID, INT8ARRAYOID, TEXTARRAYOID}};
 
@@ -90,21 +98,29 @@ static CmsPlan stock_most = {
 void
 cms_codebook_write_lock(int org)
 {
-	lock_codes(org, ShareLock);
+	lock_codes(org, LOCK_PURPOSE_CODES, ShareLock);
 }
 
 void
 cms_codebook_reserve_lock(int org)
 {
-	lock_codes(org, ExclusiveLock);
+	lock_codes(org, LOCK_PURPOSE_CODES, ExclusiveLock);
+}
+
+/* One lock for the org, not the pattern: patterns of several offers may overlap. */
+void
+cms_codebook_crowd_lock(const CmsOffer *offer, int64 how_many)
+{
+	if ((double) how_many * (double) how_many > CROWD * cms_code_space(&offer->pattern))
+		lock_codes(offer->org, LOCK_PURPOSE_CROWD, ExclusiveLock);
 }
 
 static void
-lock_codes(int org, LOCKMODE mode)
+lock_codes(int org, int purpose, LOCKMODE mode)
 {
 	LOCKTAG tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) org, LOCK_PURPOSE_CODES, LOCK_CLASS);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) org, purpose, LOCK_CLASS);
 	(void) LockAcquire(&tag, mode, false, false);
 }
 
@@ -351,6 +367,43 @@ cms_codebook_stock(const CmsOffer *offer, const char *const *codes, const int64 
 		elog(ERROR, "coupons came back in another order than they went in");
 	SPI_freetuptable(SPI_tuptable);
 	return rows;
+}
+
+/*
+ * ON CONFLICT costs a third of the rate: a look before each insert, and a lock. So
+ * this inserts plainly, within a subtransaction that a taken code rolls back.
+ */
+bool
+cms_codebook_stock_all(const CmsOffer *offer, const char *const *codes, const int64 *ids, int count)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool written = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		run_stock(&stock_all, offer, codes, ids, count, 0);
+		ReleaseCurrentSubTransaction();
+		written = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
+			ReThrowError(error);
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return written;
 }
 
 int

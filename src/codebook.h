@@ -15,6 +15,12 @@
 
 extern void cms_codebook_write_lock(int org);
 extern void cms_codebook_reserve_lock(int org);
+/*
+ * After the write lock, before many new codes of a pattern: two transactions that
+ * draw the same codes in different order would wait for each other in a circle.
+ * Where that is likely, they do it one after the other.
+ */
+extern void cms_codebook_crowd_lock(const CmsOffer *offer, int64 how_many);
 
 /*
  * How many codes of a GENERATED offer may exist, the guess guard considered (a
@@ -59,12 +65,14 @@ extern Datum cms_codebook_texts(const char *const *texts, int count);
 extern int64 *cms_codebook_ids(int count);
 /*
  * Puts codes into the stock of an offer, after the write lock, codes[i] as coupon
- * ids[i]; what is taken is left out, what is reserved must have been. Codes in
- * ascending order are the fastest. Answers how many were written; "written",
- * where given, tells which.
+ * ids[i]; what is taken is left out, what is reserved must have been. Answers how
+ * many were written; "written", where given, tells which.
  */
 extern int cms_codebook_stock(const CmsOffer *offer, const char *const *codes, const int64 *ids,
 							  int count, bool *written);
+/* all of them, or none and false if one is taken: the fastest where that is unlikely */
+extern bool cms_codebook_stock_all(const CmsOffer *offer, const char *const *codes,
+								   const int64 *ids, int count);
 /* the first "most" of them that are not taken; for lists of which most are */
 extern int cms_codebook_stock_most(const CmsOffer *offer, const char *const *codes,
 								   const int64 *ids, int count, int most);

@@ -3,14 +3,15 @@
  *	  Codes made ahead: cms_generate_codes, and what a pattern has room for:
  *	  cms_code_capacity (F9, F11).
  *
- * Codes are made in batches, which bound the memory. Within a batch the codes are
- * sorted, so that the index is filled page by page, and get their ids in random
- * order: issuing takes stock in the order of ids, and coupons issued one after
- * the other shall not be neighbours in code.
+ * Codes are drawn, each by itself, and written in the order in which they were
+ * drawn: coupons that are neighbours in stock, and so in time of issue, have
+ * nothing in common in their codes. Sorting a batch would please the index of
+ * codes, but then either neighbours in stock were neighbours in code, or the ids
+ * would hit their two indexes at random, which is dearer than the one.
  *
- * Codes are drawn. Where that hits existing codes too often the rest comes from
- * walking once over the whole space in an order with a key of its own, so that a
- * space can be filled to its last code.
+ * Where drawing hits existing codes too often, the rest comes from walking once
+ * over the whole space in an order with a key of its own, so that a space can be
+ * filled to its last code. Batches bound the memory.
  */
 #include "cms.h"
 
@@ -29,8 +30,10 @@
 #include "plan.h"
 #include "result.h"
 
-/* Large, because the more codes a sorted batch has the fewer index pages it touches per code. */
-#define BATCH_CODES 50000
+#define BATCH_CODES 10000
+
+/* Codes expected to exist already, above which a batch is written with an eye on them. */
+#define COLLISIONS_PER_BATCH 0.01
 
 PG_FUNCTION_INFO_V1(cms_generate_codes);
 PG_FUNCTION_INFO_V1(cms_code_capacity);
@@ -45,6 +48,7 @@ typedef struct Maker
 	Code *codes;         /* of a batch */
 	const char **chosen; /* those of them to insert */
 	MemoryContext batch_context;
+	bool collides;      /* a batch may well have codes that exist */
 	CmsCodeOrder *walk; /* over the space; NULL: codes are drawn */
 	uint64 position;    /* of the walk */
 	uint64 size;
@@ -52,11 +56,10 @@ typedef struct Maker
 
 static void require_fit(const CmsOffer *offer, int64 how_many);
 static void refuse_codes(const CmsOffer *offer, int64 possible) pg_attribute_noreturn();
+static bool may_collide(const CmsOffer *offer, int64 how_many);
 static int draw_batch(Maker *maker, int want);
 static int walk_batch(Maker *maker, int want);
 static bool start_walk(Maker *maker);
-static int compare_codes(const void *a, const void *b);
-static void shuffle(int64 *ids, int count);
 static Numeric space_of(const CmsCodePattern *pattern);
 static Numeric chance(Numeric used, Numeric space);
 static int64 next_position(const CmsOffer *offer);
@@ -100,6 +103,9 @@ cms_generate_codes(PG_FUNCTION_ARGS)
 	{
 		int64 made;
 
+		/* before the look, so that who has to wait for others then sees what they made */
+		cms_codebook_write_lock(org);
+		cms_codebook_crowd_lock(offer, how_many);
 		require_fit(offer, how_many);
 		made = cms_generate_stock(offer, how_many);
 		if (made < how_many)
@@ -153,9 +159,11 @@ cms_generate_stock(const CmsOffer *offer, int64 how_many)
 	CmsCount count = {0};
 
 	cms_codebook_write_lock(offer->org);
+	cms_codebook_crowd_lock(offer, how_many);
 	maker.reserved = cms_codebook_reserved_of_length(offer->org, length);
 	if (cms_codebook_reserves_all(maker.reserved, pattern))
 		return 0;
+	maker.collides = may_collide(offer, how_many);
 	maker.codes = palloc(sizeof(Code) * BATCH_CODES);
 	maker.chosen = palloc(sizeof(char *) * BATCH_CODES);
 	maker.batch_context =
@@ -188,6 +196,18 @@ cms_generate_stock(const CmsOffer *offer, int64 how_many)
 	return count.stock;
 }
 
+/* Whether a batch is likely to have a code that exists, as far as the offer's own codes tell. */
+static bool
+may_collide(const CmsOffer *offer, int64 how_many)
+{
+	CmsTotals totals;
+
+	cms_totals(offer->org, offer->offer_id, false, &totals);
+	SPI_freetuptable(SPI_tuptable);
+	return ((double) totals.issued + totals.stock + how_many) * BATCH_CODES >
+		   COLLISIONS_PER_BATCH * cms_code_space(&offer->pattern);
+}
+
 /* Draws as many codes as are wanted, and answers how many of them were new. */
 static int
 draw_batch(Maker *maker, int want)
@@ -196,29 +216,24 @@ draw_batch(Maker *maker, int want)
 	int64 *ids;
 
 	for (int i = 0; i < want; i++)
-		cms_code_draw(&maker->offer->pattern, maker->codes[i]);
-	qsort(maker->codes, want, sizeof(Code), compare_codes);
-	for (int i = 0; i < want; i++)
 	{
-		if ((i == 0 || strcmp(maker->codes[i], maker->codes[i - 1]) != 0) &&
-			!cms_codebook_is_reserved(maker->reserved, maker->codes[i]))
+		cms_code_draw(&maker->offer->pattern, maker->codes[i]);
+		if (!cms_codebook_is_reserved(maker->reserved, maker->codes[i]))
 			maker->chosen[chosen++] = maker->codes[i];
 	}
 	ids = cms_codebook_ids(chosen);
-	shuffle(ids, chosen);
+	if (!maker->collides)
+	{
+		if (cms_codebook_stock_all(maker->offer, maker->chosen, ids, chosen))
+			return chosen;
+		maker->collides = true;
+	}
 	return cms_codebook_stock(maker->offer, maker->chosen, ids, chosen, NULL);
-}
-
-static int
-compare_codes(const void *a, const void *b)
-{
-	return strcmp(a, b);
 }
 
 /*
  * Walks over as many codes as a batch has, and writes those that are new, up to the
- * number wanted. They stay in the order of the walk, which is random: sorted, the
- * first of them would be the smallest.
+ * number wanted.
  */
 static int
 walk_batch(Maker *maker, int want)
@@ -259,20 +274,6 @@ start_walk(Maker *maker)
 	maker->walk = cms_code_order_open(pattern, key);
 	maker->size = (uint64) space;
 	return true;
-}
-
-/* Fisher and Yates: every order is as likely. */
-static void
-shuffle(int64 *ids, int count)
-{
-	for (int i = count - 1; i > 0; i--)
-	{
-		int other = (int) cms_code_random(i + 1);
-		int64 id = ids[i];
-
-		ids[i] = ids[other];
-		ids[other] = id;
-	}
 }
 
 /* cms_code_capacity(offer_id, org) */
