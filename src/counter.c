@@ -135,14 +135,16 @@ slot_exists(int org, int64 offer_id)
 
 /*
  * Whoever loses the race to make the row finds the winner's: ON CONFLICT waits
- * for its transaction, and under a fixed snapshot raises 40001.
+ * for its transaction, and under a fixed snapshot raises 40001. Without an offer
+ * there is no row to make: it was deleted meanwhile.
  */
 static void
 make_slot(int org, int64 offer_id)
 {
 	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
 
-	cms_plan_run(&make, values, NULL, false);
+	if (cms_plan_run(&make, values, NULL, false) == 0 && !slot_exists(org, offer_id))
+		cms_offer_unknown(offer_id);
 }
 
 void

@@ -13,26 +13,26 @@
 /* What a call adds to the counters of an offer; negative numbers take away. */
 typedef struct CmsCount
 {
-	int64		issued;
-	int64		stock;
-	int64		uses;
-	int64		forfeited_uses;
-	int64		redeemed_coupons;
-	Numeric		discount;		/* NULL: 0 */
-	Numeric		forfeited_discount;
-	bool		has_issue_time;	/* of issued */
+	int64 issued;
+	int64 stock;
+	int64 uses;
+	int64 forfeited_uses;
+	int64 redeemed_coupons;
+	Numeric discount; /* NULL: 0 */
+	Numeric forfeited_discount;
+	bool has_issue_time; /* of issued */
 	TimestampTz issue_time;
-	bool		has_use_time;	/* of uses */
+	bool has_use_time; /* of uses */
 	TimestampTz use_time;
 } CmsCount;
 
 /* What the counters stand at, summed. */
 typedef struct CmsTotals
 {
-	int64		issued;
-	int64		stock;
-	int64		uses;			/* forfeited ones counted: what a cap compares */
-	Numeric		discount;		/* likewise */
+	int64 issued;
+	int64 stock;
+	int64 uses;       /* forfeited ones counted: what a cap compares */
+	Numeric discount; /* likewise */
 } CmsTotals;
 
 /* Adds; false, and nothing changed, if a cap is in the way. */

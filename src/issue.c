@@ -27,6 +27,7 @@
 #include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/resowner.h"
 
 #include "claim.h"
@@ -51,14 +52,17 @@ typedef struct Issue
 	const CmsIssuer *issuer;
 	CmsIssueLine **lines; /* in the order of customers */
 	int nlines;
+	MemoryContext context;      /* of the answers */
+	MemoryContext line_context; /* of one line */
 
 	int64 allowed; /* by the cap, as read before */
 	int64 issued;
 	int64 from_stock;
 	bool use_stock;
 	bool wait_for_stock; /* all codes left are locked by others */
-	int64 room;          /* new codes that may be made */
-	int draws;           /* that collided since the last new code */
+	int64 stock_cursor; /* codes up to here are taken: do not walk over their index entries again */
+	int64 room;         /* new codes that may be made */
+	int draws;          /* that collided since the last new code */
 	CmsCodeOrder *order; /* RANDOMISED */
 	int64 next_position;
 	int64 positions;                        /* taken and not used yet */
@@ -78,7 +82,7 @@ static void read_receipts(Issue *issue, const CmsIssueLine *line, CmsReceipts *r
 static bool give_stocked(Issue *issue, CmsIssueLine *line, int nth);
 static bool give_new(Issue *issue, CmsIssueLine *line, int nth);
 static bool stock_crowded_space(Issue *issue);
-static CmsReason why_given_code_failed(Issue *issue, const CmsIssueLine *line);
+static CmsReason why_code_failed(Issue *issue, const char *code);
 static void count_issued(Issue *issue);
 static void take_back(Issue *issue, int i, CmsReason reason);
 static void refuse_all(Issue *issue, CmsReason reason, char *message);
@@ -130,10 +134,18 @@ static CmsPlan take_stocked = {
 	" consumer_ref = $8"
 	" WHERE org_id = $1 AND coupon_id = (SELECT c.coupon_id FROM cms.coupon c"
 	"  WHERE c.org_id = $1 AND c.offer_id = $2 AND c.issued_at IS NULL AND c.revoked_at IS NULL"
-	"  ORDER BY c.coupon_id LIMIT 1 FOR UPDATE SKIP LOCKED)"
+	"  AND c.coupon_id > $9 ORDER BY c.coupon_id LIMIT 1 FOR UPDATE SKIP LOCKED)"
 	" RETURNING coupon_id, code",
-	8,
-	{INT4OID, INT8OID, TEXTOID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID}};
+	9,
+	{INT4OID,
+	 INT8OID,
+	 TEXTOID,
+	 INT4OID,
+	 TIMESTAMPTZOID,
+	 TIMESTAMPTZOID,
+	 TEXTOID,
+	 TEXTOID,
+	 INT8OID}};
 
 #define IN_STOCK                 \
 	"SELECT 1 FROM cms.coupon c" \
@@ -171,6 +183,9 @@ cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *li
 	issue->offer = offer;
 	issue->issuer = issuer;
 	issue->nlines = nlines;
+	issue->context = CurrentMemoryContext;
+	issue->line_context =
+		AllocSetContextCreate(CurrentMemoryContext, "cms issue line", ALLOCSET_DEFAULT_SIZES);
 	issue->lines = palloc(sizeof(CmsIssueLine *) * Max(nlines, 1));
 	for (int i = 0; i < nlines; i++)
 		issue->lines[i] = &lines[i];
@@ -216,6 +231,7 @@ attempt(Issue *issue)
 	issue->use_stock = offer->method == CMS_METHOD_UPLOADED ||
 					   (offer->method == CMS_METHOD_GENERATED && totals.stock > 0);
 	issue->wait_for_stock = false;
+	issue->stock_cursor = 0;
 	issue->positions = 0;
 	memset(issue->stock_line, 0, sizeof(bool) * issue->nlines);
 
@@ -334,8 +350,11 @@ issue_all(Issue *issue)
 	for (int i = 0; i < issue->nlines && !issue->wait_for_stock; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(issue->line_context);
 		while (!issue_line(issue, i))
 			CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(issue->context);
+		MemoryContextReset(issue->line_context);
 	}
 	if (issue->wait_for_stock)
 		return;
@@ -465,7 +484,7 @@ give_existing(Issue *issue, CmsIssueLine *line)
 					 false) == 0)
 		return false;
 	line->coupon_id = cms_row_int64(0, 1, 0);
-	line->code = cms_row_text(0, 2);
+	line->code = MemoryContextStrdup(issue->context, cms_row_text(0, 2));
 	line->shared = cms_row_bool(0, 3, false);
 	line->issued_at = cms_row_timestamptz(0, 4, 0);
 	line->own_end = DatumGetTimestampTz(cms_row_value(0, 5, &isnull));
@@ -527,6 +546,7 @@ give_stocked(Issue *issue, CmsIssueLine *line, int nth)
 		TimestampTzGetDatum(line->own_end),
 		issuer->service ? CStringGetTextDatum(issuer->service) : (Datum) 0,
 		issuer->consumer_ref ? CStringGetTextDatum(issuer->consumer_ref) : (Datum) 0,
+		Int64GetDatum(issue->stock_cursor),
 	};
 	const char nulls[] = {' ',
 						  ' ',
@@ -535,7 +555,8 @@ give_stocked(Issue *issue, CmsIssueLine *line, int nth)
 						  ' ',
 						  line->has_own_end ? ' ' : 'n',
 						  issuer->service ? ' ' : 'n',
-						  issuer->consumer_ref ? ' ' : 'n'};
+						  issuer->consumer_ref ? ' ' : 'n',
+						  ' '};
 
 	if (cms_write_run(&take_stocked, values, nulls) == 0)
 	{
@@ -544,8 +565,9 @@ give_stocked(Issue *issue, CmsIssueLine *line, int nth)
 			issue->wait_for_stock = cms_plan_run(&any_in_stock, values, NULL, false) > 0;
 		return false;
 	}
+	issue->stock_cursor = cms_row_int64(0, 1, 0);
 	line->coupon_id = cms_row_int64(0, 1, 0);
-	line->code = cms_row_text(0, 2);
+	line->code = MemoryContextStrdup(issue->context, cms_row_text(0, 2));
 	issue->issued++;
 	issue->from_stock++;
 	return true;
@@ -618,9 +640,14 @@ give_new(Issue *issue, CmsIssueLine *line, int nth)
 	if ((checks_reserved ? cms_plan_run_latest(&new_coupon, values, nulls)
 						 : cms_plan_run(&new_coupon, values, nulls, false)) == 0)
 	{
+		CmsReason reason = CMS_OK;
+
+		if (line->given_code != NULL || (checks_reserved && IsolationUsesXactSnapshot()))
+			reason = why_code_failed(issue, code);
 		if (line->given_code != NULL)
-			line->reason = why_given_code_failed(issue, line);
-		if (line->reason == CMS_OK && IsolationUsesXactSnapshot())
+			line->reason = reason;
+		/* under a fixed snapshot reading again would show nothing new; another code is drawn as ever */
+		if (reason == CMS_OK && IsolationUsesXactSnapshot())
 			ereport(ERROR,
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					 errmsg("could not serialize access due to concurrent issue"),
@@ -628,7 +655,7 @@ give_new(Issue *issue, CmsIssueLine *line, int nth)
 		return line->reason != CMS_OK;
 	}
 	line->coupon_id = cms_row_int64(0, 1, 0);
-	line->code = pstrdup(code);
+	line->code = MemoryContextStrdup(issue->context, code);
 	line->shared = offer->method == CMS_METHOD_COMMON;
 	issue->issued++;
 	issue->draws = 0;
@@ -658,13 +685,13 @@ stock_crowded_space(Issue *issue)
 
 /* CMS_OK: nothing is wrong with the code. */
 static CmsReason
-why_given_code_failed(Issue *issue, const CmsIssueLine *line)
+why_code_failed(Issue *issue, const char *code)
 {
-	Datum values[] = {Int32GetDatum(issue->offer->org), CStringGetTextDatum(line->given_code)};
+	Datum values[] = {Int32GetDatum(issue->offer->org), CStringGetTextDatum(code)};
 
 	if (cms_plan_run_latest(&code_is_taken, values, NULL) > 0)
 		return CMS_CODE_TAKEN;
-	values[1] = cms_codebook_names(line->given_code);
+	values[1] = cms_codebook_names(code);
 	if (cms_plan_run_latest(&code_is_reserved, values, NULL) > 0)
 		return CMS_CODE_RESERVED;
 	return CMS_OK;

@@ -31,91 +31,91 @@ typedef enum CmsCouponExpiry
 /* A member of one of the lists: offer_product (kind, value), offer_entity (type, id). */
 typedef struct CmsListed
 {
-	char		kind;			/* first letter of kind or type */
+	char kind; /* first letter of kind or type */
 	const char *value;
 } CmsListed;
 
 typedef struct CmsOffer
 {
 	/* key of the cache */
-	int			org;
-	int64		offer_id;
-	int64		version;
-	int64		org_version;
+	int org;
+	int64 offer_id;
+	int64 version;
+	int64 org_version;
 
-	char	   *name;
-	bool		archived;
+	char *name;
+	bool archived;
 
 	/* the org */
-	pg_tz	   *zone;
-	char	   *currency;
-	int			minor_units;
-	bool		has_max_backdate;
-	Interval	max_backdate;
+	pg_tz *zone;
+	char *currency;
+	int minor_units;
+	bool has_max_backdate;
+	Interval max_backdate;
 
 	/* the claim; service NULL: nobody's */
-	char	   *owner_service;
-	char	   *owner_ref;
-	char	   *claim_service;
-	char	   *claim_ref;
-	char	   *claim_name;
+	char *owner_service;
+	char *owner_ref;
+	char *claim_service;
+	char *claim_ref;
+	char *claim_name;
 
 	/* end */
-	bool		has_end;
-	DateADT		last_day;
-	TimestampTz ends_at;		/* exclusive */
-	bool		end_binds_coupons;
+	bool has_end;
+	DateADT last_day;
+	TimestampTz ends_at; /* exclusive */
+	bool end_binds_coupons;
 	CmsCouponExpiry coupon_expiry;
-	int			coupon_expiry_value;
+	int coupon_expiry_value;
 
 	/* discount */
-	bool		percentage;
-	Numeric		discount_value;
-	Numeric		discount_cap;	/* NULL: none */
-	bool		selected_products;
-	CmsListed  *products;		/* sorted */
-	int			nproducts;
-	bool		sale_items;
+	bool percentage;
+	Numeric discount_value;
+	Numeric discount_cap; /* NULL: none */
+	bool selected_products;
+	CmsListed *products; /* sorted */
+	int nproducts;
+	bool sale_items;
 
 	/* codes */
 	CmsCodeMethod method;
-	CmsCodePattern pattern;		/* of GENERATED and RANDOMISED */
-	bool		allow_dense_codes;
-	char	   *common_code;
-	bool		third_party;
+	CmsCodePattern pattern; /* of GENERATED and RANDOMISED */
+	bool allow_dense_codes;
+	char *common_code;
+	bool third_party;
 
 	/* issue */
-	bool		audience_only;
-	int64		max_issued;
-	int			max_issued_per_customer;
-	int			min_days_between_issues;	/* 0: none */
-	int			past_issue_months;
-	int			nexclusions;
-	int64	   *exclusions;
-	bool		reissue_existing;
+	bool audience_only;
+	int64 max_issued;
+	int max_issued_per_customer;
+	int min_days_between_issues; /* 0: none */
+	int past_issue_months;
+	int nexclusions;
+	int64 *exclusions;
+	bool reissue_existing;
 
 	/* redemption */
-	bool		anyone_may_redeem;
-	int			starts_after_days;	/* 0: at once */
-	bool		has_starts_on;
-	DateADT		starts_on;
-	int			max_uses_per_coupon;
-	int			max_uses_per_customer_and_coupon;
-	int			max_uses_per_customer;
-	int			min_days_between_uses;	/* 0: none */
-	int64		max_redemptions;
-	Numeric		max_discount_total; /* NULL: unlimited */
-	Numeric		min_bill;		/* NULL: none */
-	Numeric		max_bill;
-	bool		selected_stores;
-	CmsListed  *places;			/* sorted */
-	int			nplaces;
-	CmsWindow  *windows;
-	int			nwindows;
-	bool		reversal_restores_use;
+	bool anyone_may_redeem;
+	int starts_after_days; /* 0: at once */
+	bool has_starts_on;
+	DateADT starts_on;
+	int max_uses_per_coupon;
+	int max_uses_per_customer_and_coupon;
+	int max_uses_per_customer;
+	int min_days_between_uses; /* 0: none */
+	int64 max_redemptions;
+	Numeric max_discount_total; /* NULL: unlimited */
+	Numeric min_bill;           /* NULL: none */
+	Numeric max_bill;
+	bool selected_stores;
+	CmsListed *places; /* sorted */
+	int nplaces;
+	CmsWindow *windows;
+	int nwindows;
+	bool reversal_restores_use;
 
-	MemoryContext context;		/* holds all of it */
-	struct CmsOffer *next_retired;	/* of the cache */
+	MemoryContext context;         /* holds all of it */
+	struct CmsOffer *next_retired; /* of the cache */
 } CmsOffer;
 
 /*
@@ -124,8 +124,8 @@ typedef struct CmsOffer
  * statement more). MS001 when the org has no such offer. read_only: true in
  * callables that are STABLE.
  */
-extern const CmsOffer *cms_offer_of_version(int org, int64 offer_id, int64 version, int64 org_version,
-											bool read_only);
+extern const CmsOffer *
+cms_offer_of_version(int org, int64 offer_id, int64 version, int64 org_version, bool read_only);
 extern const CmsOffer *cms_offer_get(int org, int64 offer_id, bool read_only);
 /* drops compiled copies that no call uses; at the start of each call */
 extern void cms_offer_cache_trim(void);

@@ -90,7 +90,7 @@ start(CmsPlan *plan)
 	if (SPI_tuptable != NULL)
 		SPI_freetuptable(SPI_tuptable);
 
-	if (plan->plan != NULL && plan->uses == plan->renew_at && plan->running == 0)
+	if (plan->plan != NULL && plan->uses >= plan->renew_at && plan->running == 0)
 	{
 		SPIPlanPtr old = plan->plan;
 
@@ -116,10 +116,10 @@ prepare(CmsPlan *plan)
 			 "could not prepare statement \"%s\": %s",
 			 plan->text,
 			 SPI_result_code_string(SPI_result));
-	make_index_plan(prepared);
 	if (SPI_keepplan(prepared) != 0)
 		elog(ERROR, "could not keep statement \"%s\"", plan->text);
 	plan->plan = prepared;
+	make_index_plan(prepared);
 	/* 32, 512, 8192 ... uses: seldom enough to cost nothing */
 	plan->renew_at = plan->renew_at == 0 ? 32 : plan->renew_at * 16;
 }

@@ -24,11 +24,14 @@ typedef struct CmsPlan
 	int nargs;
 	Oid argtypes[CMS_PLAN_MAX_ARGS];
 	SPIPlanPtr plan; /* NULL until first used, then kept for the session */
+	int64 uses;      /* so far */
+	int64 renew_at;  /* use before which the plan is made anew */
+	int running;     /* uses on the way, of which an error leaves one too many */
 } CmsPlan;
 
 /*
  * Runs the statement within SPI_connect/SPI_finish of the caller and answers the
- * number of rows; rows are in SPI_tuptable. Any failure is an error. "nulls" may
+ * number of rows; rows are in SPI_tuptable until the next statement. Any failure is an error. "nulls" may
  * be NULL. read_only statements see the snapshot of the calling statement.
  */
 extern uint64 cms_plan_run(CmsPlan *plan, const Datum *values, const char *nulls, bool read_only);
