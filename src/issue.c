@@ -33,8 +33,7 @@
 #include "claim.h"
 #include "codebook.h"
 #include "counter.h"
-#include "generate.h"
-#include "issue.h"
+#include "issue_code.h"
 #include "plan.h"
 #include "redeem.h"
 
@@ -42,52 +41,18 @@
 #define CUSTOMER_BUCKETS 128
 #define CUSTOMER_BUCKET_BASE 1024
 
-/* draws of a new code that may collide before the space is taken to be crowded */
-#define MAX_DRAWS 64
-#define CROWDED_STOCK 100
-
-typedef struct Issue
-{
-	const CmsOffer *offer;
-	const CmsIssuer *issuer;
-	CmsIssueLine **lines; /* in the order of customers */
-	int nlines;
-	MemoryContext context;      /* of the answers */
-	MemoryContext line_context; /* of one line */
-
-	int64 allowed; /* by the cap, as read before */
-	int64 issued;
-	int64 from_stock;
-	bool use_stock;
-	bool wait_for_stock; /* all codes left are locked by others */
-	int64 stock_cursor; /* codes up to here are taken: do not walk over their index entries again */
-	int64 room;         /* new codes that may be made */
-	int draws;          /* that collided since the last new code */
-	CmsCodeOrder *order; /* RANDOMISED */
-	int64 next_position;
-	int64 positions;                        /* taken and not used yet */
-	bool stock_line[FLEXIBLE_ARRAY_MEMBER]; /* by line: came from stock */
-} Issue;
-
-static bool attempt(Issue *issue);
-static bool guarded_attempt(Issue *issue);
-static void issue_all(Issue *issue);
-static bool any_refused(const Issue *issue);
-static bool claim_for_issuer(Issue *issue);
-static void prepare_codes(Issue *issue);
-static void lock_customers(Issue *issue);
-static bool issue_line(Issue *issue, int i);
-static bool give_existing(Issue *issue, CmsIssueLine *line);
-static void read_receipts(Issue *issue, const CmsIssueLine *line, CmsReceipts *receipts);
-static bool give_stocked(Issue *issue, CmsIssueLine *line, int nth);
-static bool give_new(Issue *issue, CmsIssueLine *line, int nth);
-static bool stock_crowded_space(Issue *issue);
-static CmsReason why_code_failed(Issue *issue, const char *code);
-static void count_issued(Issue *issue);
-static void take_back(Issue *issue, int i, CmsReason reason);
-static void refuse_all(Issue *issue, CmsReason reason, char *message);
-static char *refusal_message(const CmsOffer *offer, const CmsIssueLine *line);
-static void forget_answers(Issue *issue);
+static bool attempt(CmsIssue *issue);
+static bool guarded_attempt(CmsIssue *issue);
+static void issue_all(CmsIssue *issue);
+static bool any_refused(const CmsIssue *issue);
+static bool claim_for_issuer(CmsIssue *issue);
+static void lock_customers(CmsIssue *issue);
+static bool issue_line(CmsIssue *issue, int i);
+static bool give_existing(CmsIssue *issue, CmsIssueLine *line);
+static void read_receipts(CmsIssue *issue, const CmsIssueLine *line, CmsReceipts *receipts);
+static void count_issued(CmsIssue *issue);
+static void refuse_all(CmsIssue *issue, CmsReason reason, char *message);
+static void forget_answers(CmsIssue *issue);
 static int compare_lines(const void *a, const void *b);
 
 static CmsPlan receipts_of_customer = {
@@ -108,77 +73,10 @@ static CmsPlan active_coupon = {
 	5,
 	{INT4OID, TEXTOID, INT8OID, INT4OID, TIMESTAMPTZOID}};
 
-static CmsPlan new_coupon = {
-	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at, expires_at,"
-	" service, consumer_ref)"
-	" SELECT $1, nextval('cms.coupon_id_seq'), $2, $3, $4, $5, $6, $7, $8, $9, $10"
-	" WHERE $11 IS NULL OR NOT EXISTS (SELECT FROM cms.offer o"
-	"  WHERE o.org_id = $1 AND COALESCE(o.common_code, o.sample_code) = ANY ($11)"
-	"  AND (o.common_code IS NOT NULL OR o.sample_code IS NOT NULL))"
-	" ON CONFLICT DO NOTHING RETURNING coupon_id",
-	11,
-	{INT4OID,
-	 INT8OID,
-	 TEXTOID,
-	 BOOLOID,
-	 TEXTOID,
-	 INT4OID,
-	 TIMESTAMPTZOID,
-	 TIMESTAMPTZOID,
-	 TEXTOID,
-	 TEXTOID,
-	 TEXTARRAYOID}};
-
-static CmsPlan take_stocked = {
-	"UPDATE cms.coupon SET customer_id = $3, nth = $4, issued_at = $5, expires_at = $6, service = $7,"
-	" consumer_ref = $8"
-	" WHERE org_id = $1 AND coupon_id = (SELECT c.coupon_id FROM cms.coupon c"
-	"  WHERE c.org_id = $1 AND c.offer_id = $2 AND c.issued_at IS NULL AND c.revoked_at IS NULL"
-	"  AND c.coupon_id > $9 ORDER BY c.coupon_id LIMIT 1 FOR UPDATE SKIP LOCKED)"
-	" RETURNING coupon_id, code",
-	9,
-	{INT4OID,
-	 INT8OID,
-	 TEXTOID,
-	 INT4OID,
-	 TIMESTAMPTZOID,
-	 TIMESTAMPTZOID,
-	 TEXTOID,
-	 TEXTOID,
-	 INT8OID}};
-
-#define IN_STOCK                 \
-	"SELECT 1 FROM cms.coupon c" \
-	" WHERE c.org_id = $1 AND c.offer_id = $2 AND c.issued_at IS NULL AND c.revoked_at IS NULL"
-
-static CmsPlan any_in_stock = {IN_STOCK " LIMIT 1", 2, {INT4OID, INT8OID}};
-static CmsPlan wait_for_stocked = {
-	IN_STOCK " ORDER BY c.coupon_id LIMIT 1 FOR UPDATE", 2, {INT4OID, INT8OID}};
-
-static CmsPlan code_is_taken = {
-	"SELECT 1 FROM cms.coupon c WHERE c.org_id = $1 AND c.code = $2 AND c.revoked_at IS NULL AND NOT c.shared",
-	2,
-	{INT4OID, TEXTOID}};
-
-static CmsPlan code_is_reserved = {
-	"SELECT 1 FROM cms.offer o WHERE o.org_id = $1 AND COALESCE(o.common_code, o.sample_code) = ANY ($2)"
-	" AND (o.common_code IS NOT NULL OR o.sample_code IS NOT NULL)",
-	2,
-	{INT4OID, TEXTARRAYOID}};
-
-static CmsPlan drop_coupon = {
-	"DELETE FROM cms.coupon WHERE org_id = $1 AND coupon_id = $2", 2, {INT4OID, INT8OID}};
-
-static CmsPlan back_to_stock = {
-	"UPDATE cms.coupon SET customer_id = NULL, nth = NULL, issued_at = NULL, expires_at = NULL, service = NULL,"
-	" consumer_ref = NULL WHERE org_id = $1 AND coupon_id = $2",
-	2,
-	{INT4OID, INT8OID}};
-
 void
 cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *lines, int nlines)
 {
-	Issue *issue = palloc0(offsetof(Issue, stock_line) + sizeof(bool) * Max(nlines, 1));
+	CmsIssue *issue = palloc0(offsetof(CmsIssue, stock_line) + sizeof(bool) * Max(nlines, 1));
 
 	issue->offer = offer;
 	issue->issuer = issuer;
@@ -198,12 +96,12 @@ cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *li
 	}
 	for (int i = 0; i < nlines; i++)
 		if (lines[i].reason != CMS_OK && lines[i].message == NULL)
-			lines[i].message = refusal_message(issue->offer, &lines[i]);
+			lines[i].message = cms_issue_message(issue->offer, &lines[i]);
 }
 
 /* False: try again. */
 static bool
-attempt(Issue *issue)
+attempt(CmsIssue *issue)
 {
 	const CmsOffer *offer = issue->offer;
 	const CmsIssuer *issuer = issue->issuer;
@@ -243,7 +141,7 @@ attempt(Issue *issue)
 
 /* The attempt in a subtransaction, kept only if it is to stay. */
 static bool
-guarded_attempt(Issue *issue)
+guarded_attempt(CmsIssue *issue)
 {
 	const CmsOffer *offer_before = issue->offer;
 	MemoryContext context = CurrentMemoryContext;
@@ -293,12 +191,10 @@ guarded_attempt(Issue *issue)
 
 	if (again)
 	{
-		Datum values[] = {Int32GetDatum(offer_before->org), Int64GetDatum(offer_before->offer_id)};
-
 		/* a claim that was rolled back is not the offer's any more */
 		issue->offer = offer_before;
 		if (issue->wait_for_stock)
-			cms_plan_run(&wait_for_stocked, values, NULL, false);
+			cms_issue_code_wait(issue);
 		return false;
 	}
 	if (!keep && issue->issuer->all_or_none && any_refused(issue))
@@ -309,7 +205,7 @@ guarded_attempt(Issue *issue)
 }
 
 static bool
-any_refused(const Issue *issue)
+any_refused(const CmsIssue *issue)
 {
 	for (int i = 0; i < issue->nlines; i++)
 		if (issue->lines[i]->reason != CMS_OK)
@@ -319,7 +215,7 @@ any_refused(const Issue *issue)
 
 /* Naming a service claims an unclaimed offer (F5). False: somebody else holds it, every line is answered. */
 static bool
-claim_for_issuer(Issue *issue)
+claim_for_issuer(CmsIssue *issue)
 {
 	const CmsOffer *offer = issue->offer;
 	CmsClaimant claimant = {.service = issue->issuer->service,
@@ -344,9 +240,9 @@ claim_for_issuer(Issue *issue)
 }
 
 static void
-issue_all(Issue *issue)
+issue_all(CmsIssue *issue)
 {
-	prepare_codes(issue);
+	cms_issue_code_prepare(issue);
 	for (int i = 0; i < issue->nlines && !issue->wait_for_stock; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -363,49 +259,13 @@ issue_all(Issue *issue)
 		count_issued(issue);
 }
 
-/* What the method of the offer needs before the first code. */
-static void
-prepare_codes(Issue *issue)
-{
-	const CmsOffer *offer = issue->offer;
-
-	switch (offer->method)
-	{
-		case CMS_METHOD_COMMON:
-			break;
-		case CMS_METHOD_RANDOMISED:
-		{
-			uint8 key[16];
-
-			cms_codebook_key(offer->org, offer->offer_id, key);
-			issue->order = cms_code_order_open(&offer->pattern, key);
-			issue->positions = cms_positions_take(offer->org,
-												  offer->offer_id,
-												  Min(issue->nlines, issue->allowed),
-												  (int64) cms_code_space(&offer->pattern),
-												  &issue->next_position);
-			break;
-		}
-		case CMS_METHOD_GENERATED:
-			/* where the space is vast the guess guard needs no look */
-			issue->room = PG_INT64_MAX;
-			if (cms_code_space(&offer->pattern) < 1e13)
-				issue->room = cms_codebook_room(offer, false);
-			cms_codebook_write_lock(offer->org);
-			break;
-		case CMS_METHOD_UPLOADED:
-			cms_codebook_write_lock(offer->org);
-			break;
-	}
-}
-
 /*
  * F20 between offers that exclude each other: nothing that either writes would
  * collide, so issues to one customer are kept apart by a lock. Buckets bound
  * the number of locks of a large call; they are taken in order.
  */
 static void
-lock_customers(Issue *issue)
+lock_customers(CmsIssue *issue)
 {
 	bool wanted[CUSTOMER_BUCKETS] = {false};
 
@@ -432,7 +292,7 @@ lock_customers(Issue *issue)
 
 /* False: another transaction was faster, decide again. */
 static bool
-issue_line(Issue *issue, int i)
+issue_line(CmsIssue *issue, int i)
 {
 	const CmsOffer *offer = issue->offer;
 	CmsIssueLine *line = issue->lines[i];
@@ -452,23 +312,12 @@ issue_line(Issue *issue, int i)
 	nth = receipts.received + 1;
 	line->issued_at = issue->issuer->at;
 	line->has_own_end = cms_rule_own_end(offer, line->issued_at, &line->own_end);
-	if (issue->use_stock && line->given_code == NULL)
-	{
-		issue->stock_line[i] = give_stocked(issue, line, nth);
-		if (issue->stock_line[i] || issue->wait_for_stock)
-			return true;
-		if (offer->method == CMS_METHOD_UPLOADED)
-		{
-			line->reason = CMS_NO_CODES_LEFT;
-			return true;
-		}
-	}
-	return give_new(issue, line, nth);
+	return cms_issue_code_give(issue, i, nth);
 }
 
 /* F18, reissue EXISTING: the active coupon that the customer holds is the answer, and nothing is counted. */
 static bool
-give_existing(Issue *issue, CmsIssueLine *line)
+give_existing(CmsIssue *issue, CmsIssueLine *line)
 {
 	const CmsOffer *offer = issue->offer;
 	Datum values[] = {Int32GetDatum(offer->org),
@@ -499,7 +348,7 @@ give_existing(Issue *issue, CmsIssueLine *line)
  * customer's lock has made it final.
  */
 static void
-read_receipts(Issue *issue, const CmsIssueLine *line, CmsReceipts *receipts)
+read_receipts(CmsIssue *issue, const CmsIssueLine *line, CmsReceipts *receipts)
 {
 	const CmsOffer *offer = issue->offer;
 	bool has_exclusions = offer->nexclusions > 0;
@@ -529,180 +378,11 @@ read_receipts(Issue *issue, const CmsIssueLine *line, CmsReceipts *receipts)
 }
 
 /*
- * The next code of the stock that nobody else is taking. False: there is none;
- * wait_for_stock tells that there may be one when the others are done.
- */
-static bool
-give_stocked(Issue *issue, CmsIssueLine *line, int nth)
-{
-	const CmsOffer *offer = issue->offer;
-	const CmsIssuer *issuer = issue->issuer;
-	Datum values[] = {
-		Int32GetDatum(offer->org),
-		Int64GetDatum(offer->offer_id),
-		CStringGetTextDatum(line->customer),
-		Int32GetDatum(nth),
-		TimestampTzGetDatum(line->issued_at),
-		TimestampTzGetDatum(line->own_end),
-		issuer->service ? CStringGetTextDatum(issuer->service) : (Datum) 0,
-		issuer->consumer_ref ? CStringGetTextDatum(issuer->consumer_ref) : (Datum) 0,
-		Int64GetDatum(issue->stock_cursor),
-	};
-	const char nulls[] = {' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  line->has_own_end ? ' ' : 'n',
-						  issuer->service ? ' ' : 'n',
-						  issuer->consumer_ref ? ' ' : 'n',
-						  ' '};
-
-	if (cms_write_run(&take_stocked, values, nulls) == 0)
-	{
-		/* a pool may have no more; new codes need not wait for those of others */
-		if (offer->method == CMS_METHOD_UPLOADED)
-			issue->wait_for_stock = cms_plan_run(&any_in_stock, values, NULL, false) > 0;
-		return false;
-	}
-	issue->stock_cursor = cms_row_int64(0, 1, 0);
-	line->coupon_id = cms_row_int64(0, 1, 0);
-	line->code = MemoryContextStrdup(issue->context, cms_row_text(0, 2));
-	issue->issued++;
-	issue->from_stock++;
-	return true;
-}
-
-/* A coupon that did not exist. False: its customer was given another one meanwhile. */
-static bool
-give_new(Issue *issue, CmsIssueLine *line, int nth)
-{
-	const CmsOffer *offer = issue->offer;
-	const CmsIssuer *issuer = issue->issuer;
-	char code[CMS_CODE_MAX_LENGTH + 1];
-	bool checks_reserved = false;
-
-	if (line->given_code != NULL)
-	{
-		strlcpy(code, line->given_code, sizeof(code));
-		checks_reserved = true;
-	}
-	else if (offer->method == CMS_METHOD_COMMON)
-		strlcpy(code, offer->common_code, sizeof(code));
-	else if (offer->method == CMS_METHOD_RANDOMISED)
-	{
-		if (issue->positions == 0)
-		{
-			line->reason = CMS_NO_CODES_LEFT;
-			return true;
-		}
-		cms_code_order_at(issue->order, issue->next_position, code);
-	}
-	else
-	{
-		if (issue->issued - issue->from_stock >= issue->room)
-		{
-			line->reason = CMS_NO_CODES_LEFT;
-			return true;
-		}
-		if (++issue->draws > MAX_DRAWS)
-			return stock_crowded_space(issue);
-		cms_code_draw(&offer->pattern, code);
-		checks_reserved = true;
-	}
-
-	Datum values[] = {
-		Int32GetDatum(offer->org),
-		Int64GetDatum(offer->offer_id),
-		CStringGetTextDatum(code),
-		BoolGetDatum(offer->method == CMS_METHOD_COMMON),
-		CStringGetTextDatum(line->customer),
-		Int32GetDatum(nth),
-		TimestampTzGetDatum(line->issued_at),
-		TimestampTzGetDatum(line->own_end),
-		issuer->service ? CStringGetTextDatum(issuer->service) : (Datum) 0,
-		issuer->consumer_ref ? CStringGetTextDatum(issuer->consumer_ref) : (Datum) 0,
-		checks_reserved ? cms_codebook_names(code) : (Datum) 0,
-	};
-	const char nulls[] = {' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  line->has_own_end ? ' ' : 'n',
-						  issuer->service ? ' ' : 'n',
-						  issuer->consumer_ref ? ' ' : 'n',
-						  checks_reserved ? ' ' : 'n'};
-
-	/* who reserves a code has the lock that prepare_codes took; under a fixed snapshot it may be newer */
-	if ((checks_reserved ? cms_plan_run_latest(&new_coupon, values, nulls)
-						 : cms_plan_run(&new_coupon, values, nulls, false)) == 0)
-	{
-		CmsReason reason = CMS_OK;
-
-		if (line->given_code != NULL || (checks_reserved && IsolationUsesXactSnapshot()))
-			reason = why_code_failed(issue, code);
-		if (line->given_code != NULL)
-			line->reason = reason;
-		/* under a fixed snapshot reading again would show nothing new; another code is drawn as ever */
-		if (reason == CMS_OK && IsolationUsesXactSnapshot())
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not serialize access due to concurrent issue"),
-					 errhint("The transaction might succeed if retried.")));
-		return line->reason != CMS_OK;
-	}
-	line->coupon_id = cms_row_int64(0, 1, 0);
-	line->code = MemoryContextStrdup(issue->context, code);
-	line->shared = offer->method == CMS_METHOD_COMMON;
-	issue->issued++;
-	issue->draws = 0;
-	if (offer->method == CMS_METHOD_RANDOMISED)
-	{
-		issue->next_position++;
-		issue->positions--;
-	}
-	return true;
-}
-
-/*
- * So many draws collided that drawing is no way to find a free code: let the
- * stock be filled by the way that enumerates, and take from there. Answers false,
- * that the line is to be tried again, unless the space is full.
- */
-static bool
-stock_crowded_space(Issue *issue)
-{
-	issue->draws = 0;
-	if (cms_generate_stock(issue->offer, Min(issue->room, CROWDED_STOCK)) == 0)
-		issue->room = 0;
-	else
-		issue->use_stock = true;
-	return false;
-}
-
-/* CMS_OK: nothing is wrong with the code. */
-static CmsReason
-why_code_failed(Issue *issue, const char *code)
-{
-	Datum values[] = {Int32GetDatum(issue->offer->org), CStringGetTextDatum(code)};
-
-	if (cms_plan_run_latest(&code_is_taken, values, NULL) > 0)
-		return CMS_CODE_TAKEN;
-	values[1] = cms_codebook_names(code);
-	if (cms_plan_run_latest(&code_is_reserved, values, NULL) > 0)
-		return CMS_CODE_RESERVED;
-	return CMS_OK;
-}
-
-/*
  * The counter decides on the cap. Where others took what was left when this call
  * began, the last lines are taken back.
  */
 static void
-count_issued(Issue *issue)
+count_issued(CmsIssue *issue)
 {
 	const CmsOffer *offer = issue->offer;
 
@@ -721,25 +401,15 @@ count_issued(Issue *issue)
 		left = cms_issues_left_locked(offer->org, offer->offer_id);
 		for (int i = issue->nlines - 1; i >= 0 && issue->issued > left; i--)
 			if (issue->lines[i]->reason == CMS_OK && !issue->lines[i]->replayed)
-				take_back(issue, i, CMS_OFFER_ISSUE_LIMIT);
+			{
+				cms_issue_code_take_back(issue, i);
+				issue->lines[i]->reason = CMS_OFFER_ISSUE_LIMIT;
+			}
 	}
 }
 
 static void
-take_back(Issue *issue, int i, CmsReason reason)
-{
-	CmsIssueLine *line = issue->lines[i];
-	Datum values[] = {Int32GetDatum(issue->offer->org), Int64GetDatum(line->coupon_id)};
-
-	cms_write_run(issue->stock_line[i] ? &back_to_stock : &drop_coupon, values, NULL);
-	issue->issued--;
-	if (issue->stock_line[i])
-		issue->from_stock--;
-	line->reason = reason;
-}
-
-static void
-refuse_all(Issue *issue, CmsReason reason, char *message)
+refuse_all(CmsIssue *issue, CmsReason reason, char *message)
 {
 	for (int i = 0; i < issue->nlines; i++)
 	{
@@ -749,47 +419,13 @@ refuse_all(Issue *issue, CmsReason reason, char *message)
 }
 
 static void
-forget_answers(Issue *issue)
+forget_answers(CmsIssue *issue)
 {
 	for (int i = 0; i < issue->nlines; i++)
 	{
 		issue->lines[i]->reason = CMS_OK;
 		issue->lines[i]->message = NULL;
 		issue->lines[i]->replayed = false;
-	}
-}
-
-static char *
-refusal_message(const CmsOffer *offer, const CmsIssueLine *line)
-{
-	switch (line->reason)
-	{
-		case CMS_OFFER_EXPIRED:
-			return psprintf("The offer ended on %s.", cms_day_text(offer->last_day));
-		case CMS_NOT_THE_CLAIMANT:
-			if (offer->claim_service != NULL)
-			{
-				CmsClaimant holder = {.service = offer->claim_service,
-									  .consumer_ref = offer->claim_ref,
-									  .consumer_name = offer->claim_name};
-
-				return psprintf("The offer is claimed by %s.", cms_claim_text(&holder));
-			}
-			return psprintf("The offer was made for %s and has to be claimed before it is issued.",
-							offer->owner_service);
-		case CMS_CUSTOMER_ISSUE_LIMIT:
-			return psprintf("A customer is given at most %d coupons of this offer.",
-							offer->max_issued_per_customer);
-		case CMS_ISSUE_GAP:
-		case CMS_RECENTLY_RECEIVED_OTHER:
-			return psprintf("%s Possible again from %s.",
-							cms_reason_message(line->reason),
-							cms_day_text(line->next_allowed_on));
-		case CMS_OFFER_ISSUE_LIMIT:
-			return psprintf("The offer gives out at most " INT64_FORMAT " coupons.",
-							offer->max_issued);
-		default:
-			return pstrdup(cms_reason_message(line->reason));
 	}
 }
 

@@ -45,4 +45,7 @@ typedef struct CmsIssuer
 extern void
 cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *lines, int nlines);
 
+/* the reason of a refused line in a sentence with the offer's own numbers and dates */
+extern char *cms_issue_message(const CmsOffer *offer, const CmsIssueLine *line);
+
 #endif

@@ -6,6 +6,8 @@
 
 #include "utils/datetime.h"
 
+#include "claim.h"
+#include "issue.h"
 #include "redeem.h"
 
 /*
@@ -69,4 +71,38 @@ cms_instant_text(TimestampTz at, pg_tz *zone)
 	if (time == 0)
 		return cms_day_text(day);
 	return psprintf("%s %02d:%02d", cms_day_text(day), minutes / 60, minutes % 60);
+}
+
+char *
+cms_issue_message(const CmsOffer *offer, const CmsIssueLine *line)
+{
+	switch (line->reason)
+	{
+		case CMS_OFFER_EXPIRED:
+			return psprintf("The offer ended on %s.", cms_day_text(offer->last_day));
+		case CMS_NOT_THE_CLAIMANT:
+			if (offer->claim_service != NULL)
+			{
+				CmsClaimant holder = {.service = offer->claim_service,
+									  .consumer_ref = offer->claim_ref,
+									  .consumer_name = offer->claim_name};
+
+				return psprintf("The offer is claimed by %s.", cms_claim_text(&holder));
+			}
+			return psprintf("The offer was made for %s and has to be claimed before it is issued.",
+							offer->owner_service);
+		case CMS_CUSTOMER_ISSUE_LIMIT:
+			return psprintf("A customer is given at most %d coupons of this offer.",
+							offer->max_issued_per_customer);
+		case CMS_ISSUE_GAP:
+		case CMS_RECENTLY_RECEIVED_OTHER:
+			return psprintf("%s Possible again from %s.",
+							cms_reason_message(line->reason),
+							cms_day_text(line->next_allowed_on));
+		case CMS_OFFER_ISSUE_LIMIT:
+			return psprintf("The offer gives out at most " INT64_FORMAT " coupons.",
+							offer->max_issued);
+		default:
+			return pstrdup(cms_reason_message(line->reason));
+	}
 }

@@ -327,7 +327,8 @@ cms_rule_own_end(const CmsOffer *offer, TimestampTz issued_at, TimestampTz *expi
 			break;
 	}
 	*expires_at = cms_day_begin(day + 1, offer->zone);
-	return true;
+	/* beyond the last instant there is none that could be stored */
+	return !TIMESTAMP_IS_NOEND(*expires_at);
 }
 
 /* F22: the earlier of its own end and the offer's, where that binds; false if it never ends. */

@@ -1,0 +1,338 @@
+/*
+ * issue_code.c
+ *	  The code that a coupon gets when it is issued.
+ *
+ * Codes in stock go first, each taken by a row lock that nobody waits for. New ones are
+ * written with ON CONFLICT DO NOTHING: what stands in the way, the code or the customer's
+ * number, shows when the line is decided again.
+ */
+#include "cms.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "codebook.h"
+#include "counter.h"
+#include "generate.h"
+#include "issue_code.h"
+#include "plan.h"
+
+/* draws of a new code that may collide before the space is taken to be crowded */
+#define MAX_DRAWS 64
+#define CROWDED_STOCK 100
+
+static bool give_stocked(CmsIssue *issue, CmsIssueLine *line, int nth);
+static bool give_new(CmsIssue *issue, CmsIssueLine *line, int nth);
+static bool stock_crowded_space(CmsIssue *issue);
+static CmsReason why_code_failed(CmsIssue *issue, const char *code);
+
+static CmsPlan new_coupon = {
+	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at, expires_at,"
+	" service, consumer_ref)"
+	" SELECT $1, nextval('cms.coupon_id_seq'), $2, $3, $4, $5, $6, $7, $8, $9, $10"
+	" WHERE $11 IS NULL OR NOT EXISTS (SELECT FROM cms.offer o"
+	"  WHERE o.org_id = $1 AND COALESCE(o.common_code, o.sample_code) = ANY ($11)"
+	"  AND (o.common_code IS NOT NULL OR o.sample_code IS NOT NULL))"
+	" ON CONFLICT DO NOTHING RETURNING coupon_id",
+	11,
+	{INT4OID,
+	 INT8OID,
+	 TEXTOID,
+	 BOOLOID,
+	 TEXTOID,
+	 INT4OID,
+	 TIMESTAMPTZOID,
+	 TIMESTAMPTZOID,
+	 TEXTOID,
+	 TEXTOID,
+	 TEXTARRAYOID}};
+
+static CmsPlan take_stocked = {
+	"UPDATE cms.coupon SET customer_id = $3, nth = $4, issued_at = $5, expires_at = $6, service = $7,"
+	" consumer_ref = $8"
+	" WHERE org_id = $1 AND coupon_id = (SELECT c.coupon_id FROM cms.coupon c"
+	"  WHERE c.org_id = $1 AND c.offer_id = $2 AND c.issued_at IS NULL AND c.revoked_at IS NULL"
+	"  AND c.coupon_id > $9 ORDER BY c.coupon_id LIMIT 1 FOR UPDATE SKIP LOCKED)"
+	" RETURNING coupon_id, code",
+	9,
+	{INT4OID,
+	 INT8OID,
+	 TEXTOID,
+	 INT4OID,
+	 TIMESTAMPTZOID,
+	 TIMESTAMPTZOID,
+	 TEXTOID,
+	 TEXTOID,
+	 INT8OID}};
+
+#define IN_STOCK                 \
+	"SELECT 1 FROM cms.coupon c" \
+	" WHERE c.org_id = $1 AND c.offer_id = $2 AND c.issued_at IS NULL AND c.revoked_at IS NULL"
+
+static CmsPlan any_in_stock = {IN_STOCK " LIMIT 1", 2, {INT4OID, INT8OID}};
+static CmsPlan wait_for_stocked = {
+	IN_STOCK " ORDER BY c.coupon_id LIMIT 1 FOR UPDATE", 2, {INT4OID, INT8OID}};
+
+static CmsPlan code_is_taken = {
+	"SELECT 1 FROM cms.coupon c WHERE c.org_id = $1 AND c.code = $2 AND c.revoked_at IS NULL AND NOT c.shared",
+	2,
+	{INT4OID, TEXTOID}};
+
+static CmsPlan code_is_reserved = {
+	"SELECT 1 FROM cms.offer o WHERE o.org_id = $1 AND COALESCE(o.common_code, o.sample_code) = ANY ($2)"
+	" AND (o.common_code IS NOT NULL OR o.sample_code IS NOT NULL)",
+	2,
+	{INT4OID, TEXTARRAYOID}};
+
+static CmsPlan drop_coupon = {
+	"DELETE FROM cms.coupon WHERE org_id = $1 AND coupon_id = $2", 2, {INT4OID, INT8OID}};
+
+static CmsPlan back_to_stock = {
+	"UPDATE cms.coupon SET customer_id = NULL, nth = NULL, issued_at = NULL, expires_at = NULL, service = NULL,"
+	" consumer_ref = NULL WHERE org_id = $1 AND coupon_id = $2",
+	2,
+	{INT4OID, INT8OID}};
+
+void
+cms_issue_code_prepare(CmsIssue *issue)
+{
+	const CmsOffer *offer = issue->offer;
+
+	switch (offer->method)
+	{
+		case CMS_METHOD_COMMON:
+			break;
+		case CMS_METHOD_RANDOMISED:
+		{
+			uint8 key[16];
+
+			cms_codebook_key(offer->org, offer->offer_id, key);
+			issue->order = cms_code_order_open(&offer->pattern, key);
+			issue->positions = cms_positions_take(offer->org,
+												  offer->offer_id,
+												  Min(issue->nlines, issue->allowed),
+												  (int64) cms_code_space(&offer->pattern),
+												  &issue->next_position);
+			break;
+		}
+		case CMS_METHOD_GENERATED:
+			/* where the space is vast the guess guard needs no look */
+			issue->room = PG_INT64_MAX;
+			if (cms_code_space(&offer->pattern) < 1e13)
+				issue->room = cms_codebook_room(offer, false);
+			cms_codebook_write_lock(offer->org);
+			break;
+		case CMS_METHOD_UPLOADED:
+			cms_codebook_write_lock(offer->org);
+			break;
+	}
+}
+
+bool
+cms_issue_code_give(CmsIssue *issue, int i, int nth)
+{
+	CmsIssueLine *line = issue->lines[i];
+
+	if (issue->use_stock && line->given_code == NULL)
+	{
+		issue->stock_line[i] = give_stocked(issue, line, nth);
+		if (issue->stock_line[i] || issue->wait_for_stock)
+			return true;
+		if (issue->offer->method == CMS_METHOD_UPLOADED)
+		{
+			line->reason = CMS_NO_CODES_LEFT;
+			return true;
+		}
+	}
+	return give_new(issue, line, nth);
+}
+
+/*
+ * The next code of the stock that nobody else is taking. False: there is none;
+ * wait_for_stock tells that there may be one when the others are done.
+ */
+static bool
+give_stocked(CmsIssue *issue, CmsIssueLine *line, int nth)
+{
+	const CmsOffer *offer = issue->offer;
+	const CmsIssuer *issuer = issue->issuer;
+	Datum values[] = {
+		Int32GetDatum(offer->org),
+		Int64GetDatum(offer->offer_id),
+		CStringGetTextDatum(line->customer),
+		Int32GetDatum(nth),
+		TimestampTzGetDatum(line->issued_at),
+		TimestampTzGetDatum(line->own_end),
+		issuer->service ? CStringGetTextDatum(issuer->service) : (Datum) 0,
+		issuer->consumer_ref ? CStringGetTextDatum(issuer->consumer_ref) : (Datum) 0,
+		Int64GetDatum(issue->stock_cursor),
+	};
+	const char nulls[] = {' ',
+						  ' ',
+						  ' ',
+						  ' ',
+						  ' ',
+						  line->has_own_end ? ' ' : 'n',
+						  issuer->service ? ' ' : 'n',
+						  issuer->consumer_ref ? ' ' : 'n',
+						  ' '};
+
+	if (cms_write_run(&take_stocked, values, nulls) == 0)
+	{
+		/* a pool may have no more; new codes need not wait for those of others */
+		if (offer->method == CMS_METHOD_UPLOADED)
+			issue->wait_for_stock = cms_plan_run(&any_in_stock, values, NULL, false) > 0;
+		return false;
+	}
+	issue->stock_cursor = cms_row_int64(0, 1, 0);
+	line->coupon_id = cms_row_int64(0, 1, 0);
+	line->code = MemoryContextStrdup(issue->context, cms_row_text(0, 2));
+	issue->issued++;
+	issue->from_stock++;
+	return true;
+}
+
+/* A coupon that did not exist. False: its customer was given another one meanwhile. */
+static bool
+give_new(CmsIssue *issue, CmsIssueLine *line, int nth)
+{
+	const CmsOffer *offer = issue->offer;
+	const CmsIssuer *issuer = issue->issuer;
+	char code[CMS_CODE_MAX_LENGTH + 1];
+	bool checks_reserved = false;
+
+	if (line->given_code != NULL)
+	{
+		strlcpy(code, line->given_code, sizeof(code));
+		checks_reserved = true;
+	}
+	else if (offer->method == CMS_METHOD_COMMON)
+		strlcpy(code, offer->common_code, sizeof(code));
+	else if (offer->method == CMS_METHOD_RANDOMISED)
+	{
+		if (issue->positions == 0)
+		{
+			line->reason = CMS_NO_CODES_LEFT;
+			return true;
+		}
+		cms_code_order_at(issue->order, issue->next_position, code);
+	}
+	else
+	{
+		if (issue->issued - issue->from_stock >= issue->room)
+		{
+			line->reason = CMS_NO_CODES_LEFT;
+			return true;
+		}
+		if (++issue->draws > MAX_DRAWS)
+			return stock_crowded_space(issue);
+		cms_code_draw(&offer->pattern, code);
+		checks_reserved = true;
+	}
+
+	Datum values[] = {
+		Int32GetDatum(offer->org),
+		Int64GetDatum(offer->offer_id),
+		CStringGetTextDatum(code),
+		BoolGetDatum(offer->method == CMS_METHOD_COMMON),
+		CStringGetTextDatum(line->customer),
+		Int32GetDatum(nth),
+		TimestampTzGetDatum(line->issued_at),
+		TimestampTzGetDatum(line->own_end),
+		issuer->service ? CStringGetTextDatum(issuer->service) : (Datum) 0,
+		issuer->consumer_ref ? CStringGetTextDatum(issuer->consumer_ref) : (Datum) 0,
+		checks_reserved ? cms_codebook_names(code) : (Datum) 0,
+	};
+	const char nulls[] = {' ',
+						  ' ',
+						  ' ',
+						  ' ',
+						  ' ',
+						  ' ',
+						  ' ',
+						  line->has_own_end ? ' ' : 'n',
+						  issuer->service ? ' ' : 'n',
+						  issuer->consumer_ref ? ' ' : 'n',
+						  checks_reserved ? ' ' : 'n'};
+
+	/* who reserves a code has the lock that prepare_codes took; under a fixed snapshot it may be newer */
+	if ((checks_reserved ? cms_plan_run_latest(&new_coupon, values, nulls)
+						 : cms_plan_run(&new_coupon, values, nulls, false)) == 0)
+	{
+		CmsReason reason = CMS_OK;
+
+		if (line->given_code != NULL || (checks_reserved && IsolationUsesXactSnapshot()))
+			reason = why_code_failed(issue, code);
+		if (line->given_code != NULL)
+			line->reason = reason;
+		/* under a fixed snapshot reading again would show nothing new; another code is drawn as ever */
+		if (reason == CMS_OK && IsolationUsesXactSnapshot())
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not serialize access due to concurrent issue"),
+					 errhint("The transaction might succeed if retried.")));
+		return line->reason != CMS_OK;
+	}
+	line->coupon_id = cms_row_int64(0, 1, 0);
+	line->code = MemoryContextStrdup(issue->context, code);
+	line->shared = offer->method == CMS_METHOD_COMMON;
+	issue->issued++;
+	issue->draws = 0;
+	if (offer->method == CMS_METHOD_RANDOMISED)
+	{
+		issue->next_position++;
+		issue->positions--;
+	}
+	return true;
+}
+
+/*
+ * So many draws collided that drawing is no way to find a free code: let the
+ * stock be filled by the way that enumerates, and take from there. Answers false,
+ * that the line is to be tried again, unless the space is full.
+ */
+static bool
+stock_crowded_space(CmsIssue *issue)
+{
+	issue->draws = 0;
+	if (cms_generate_stock(issue->offer, Min(issue->room, CROWDED_STOCK)) == 0)
+		issue->room = 0;
+	else
+		issue->use_stock = true;
+	return false;
+}
+
+/* CMS_OK: nothing is wrong with the code. */
+static CmsReason
+why_code_failed(CmsIssue *issue, const char *code)
+{
+	Datum values[] = {Int32GetDatum(issue->offer->org), CStringGetTextDatum(code)};
+
+	if (cms_plan_run_latest(&code_is_taken, values, NULL) > 0)
+		return CMS_CODE_TAKEN;
+	values[1] = cms_codebook_names(code);
+	if (cms_plan_run_latest(&code_is_reserved, values, NULL) > 0)
+		return CMS_CODE_RESERVED;
+	return CMS_OK;
+}
+
+void
+cms_issue_code_take_back(CmsIssue *issue, int i)
+{
+	Datum values[] = {Int32GetDatum(issue->offer->org), Int64GetDatum(issue->lines[i]->coupon_id)};
+
+	cms_write_run(issue->stock_line[i] ? &back_to_stock : &drop_coupon, values, NULL);
+	issue->issued--;
+	if (issue->stock_line[i])
+		issue->from_stock--;
+}
+
+void
+cms_issue_code_wait(CmsIssue *issue)
+{
+	Datum values[] = {Int32GetDatum(issue->offer->org), Int64GetDatum(issue->offer->offer_id)};
+
+	cms_plan_run(&wait_for_stocked, values, NULL, false);
+}

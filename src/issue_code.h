@@ -1,0 +1,49 @@
+/*
+ * issue_code.h
+ *	  The code that a coupon gets when it is issued: from stock, new, common, or the
+ *	  next of a secret order. Part of issuing, see issue.c.
+ */
+#ifndef CMS_ISSUE_CODE_H
+#define CMS_ISSUE_CODE_H
+
+#include "issue.h"
+
+/* A call to issue, while it is worked on. */
+typedef struct CmsIssue
+{
+	const CmsOffer *offer;
+	const CmsIssuer *issuer;
+	CmsIssueLine **lines; /* in the order of customers */
+	int nlines;
+	MemoryContext context;      /* of the answers */
+	MemoryContext line_context; /* of one line */
+
+	int64 allowed; /* by the cap, as read before */
+	int64 issued;
+	int64 from_stock;
+	bool use_stock;
+	bool wait_for_stock; /* all codes left are locked by others */
+	int64 stock_cursor; /* codes up to here are taken: do not walk over their index entries again */
+	int64 room;         /* new codes that may be made */
+	int draws;          /* that collided since the last new code */
+	CmsCodeOrder *order; /* RANDOMISED */
+	int64 next_position;
+	int64 positions;                        /* taken and not used yet */
+	bool stock_line[FLEXIBLE_ARRAY_MEMBER]; /* by line: came from stock */
+} CmsIssue;
+
+
+/* what the method of the offer needs before the first code */
+extern void cms_issue_code_prepare(CmsIssue *issue);
+/*
+ * Writes the coupon of line i as the customer's nth. False: another transaction was faster,
+ * decide again. Otherwise the line has its coupon, or the reason why there is no code, or
+ * issue->wait_for_stock is set.
+ */
+extern bool cms_issue_code_give(CmsIssue *issue, int i, int nth);
+/* takes back what give wrote */
+extern void cms_issue_code_take_back(CmsIssue *issue, int i);
+/* waits until a code in stock is free or gone; the caller holds none itself */
+extern void cms_issue_code_wait(CmsIssue *issue);
+
+#endif
