@@ -143,8 +143,7 @@ make_slot(int org, int64 offer_id)
 {
 	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
 
-	if (cms_plan_run(&make, values, NULL, false) == 0 && !slot_exists(org, offer_id))
-		cms_offer_unknown(offer_id);
+	cms_plan_run(&make, values, NULL, false);
 }
 
 void
@@ -167,7 +166,8 @@ cms_issues_left_locked(int org, int64 offer_id)
 	if (cms_plan_run(&issues_left, values, NULL, false) == 0)
 	{
 		make_slot(org, offer_id);
-		cms_plan_run(&issues_left, values, NULL, false);
+		if (cms_plan_run(&issues_left, values, NULL, false) == 0)
+			cms_offer_unknown(offer_id);
 	}
 	return Max(cms_row_int64(0, 1, PG_INT64_MAX), 0);
 }
@@ -186,7 +186,8 @@ cms_positions_take(int org, int64 offer_id, int64 want, int64 space, int64 *firs
 	if (cms_plan_run(&lock_positions, values, NULL, false) == 0)
 	{
 		make_slot(org, offer_id);
-		cms_plan_run(&lock_positions, values, NULL, false);
+		if (cms_plan_run(&lock_positions, values, NULL, false) == 0)
+			cms_offer_unknown(offer_id);
 	}
 	before = cms_row_int64(0, 1, 0);
 	if (cms_write_run(&take_positions, values, NULL) == 0)

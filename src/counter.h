@@ -35,7 +35,7 @@ typedef struct CmsTotals
 	Numeric discount; /* likewise */
 } CmsTotals;
 
-/* Adds; false, and nothing changed, if a cap is in the way. */
+/* Adds; false, and nothing changed, if a cap is in the way, or the offer was deleted meanwhile. */
 extern bool cms_count(int org, int64 offer_id, const CmsCount *count);
 extern void cms_totals(int org, int64 offer_id, bool read_only, CmsTotals *totals);
 /*

@@ -191,8 +191,8 @@ cms_generate_stock(const CmsOffer *offer, int64 how_many)
 	pfree(maker.codes);
 
 	/* last, because everybody who issues waits for this row from here on */
-	if (count.stock > 0)
-		cms_count(offer->org, offer->offer_id, &count);
+	if (count.stock > 0 && !cms_count(offer->org, offer->offer_id, &count))
+		cms_offer_unknown(offer->offer_id);
 	return count.stock;
 }
 

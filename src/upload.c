@@ -152,8 +152,8 @@ cms_upload_end(CmsUpload *upload)
 {
 	CmsCount count = {.stock = upload->stocked};
 
-	if (upload->stocked > 0)
-		cms_count(upload->org, upload->offer_id, &count);
+	if (upload->stocked > 0 && !cms_count(upload->org, upload->offer_id, &count))
+		cms_offer_unknown(upload->offer_id);
 	hash_destroy(upload->seen);
 }
 
