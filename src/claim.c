@@ -206,6 +206,19 @@ cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *
 	}
 }
 
+/*
+ * For who has issued as the holder, with the counter locked: a release that came
+ * between the decision and the lock is seen.
+ */
+bool
+cms_claim_stands(const CmsOffer *offer)
+{
+	CmsClaimant holder = {0};
+
+	return read_claim(offer, &holder) && strcmp(holder.service, offer->claim_service) == 0 &&
+		   same_text(holder.consumer_ref, offer->claim_ref);
+}
+
 static bool
 is_visible(const CmsOffer *offer, const CmsClaimant *claimant)
 {

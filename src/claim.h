@@ -24,6 +24,8 @@ typedef struct CmsClaimant
  */
 extern CmsReason
 cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder);
+/* whether the claim that the offer was compiled with is still there, by the latest snapshot */
+extern bool cms_claim_stands(const CmsOffer *offer);
 /* raises 22023 naming the argument unless it is one of the five services */
 extern void cms_claim_check_service(const char *service);
 /* "OUTBOUND campaign spring (Spring sale)", for messages */

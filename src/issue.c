@@ -93,6 +93,7 @@ cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *li
 	{
 		CHECK_FOR_INTERRUPTS();
 		forget_answers(issue);
+		issue->offer = cms_offer_get(offer->org, offer->offer_id, false);
 	}
 	for (int i = 0; i < nlines; i++)
 		if (lines[i].reason != CMS_OK && lines[i].message == NULL)
@@ -129,11 +130,13 @@ attempt(CmsIssue *issue)
 	issue->use_stock = offer->method == CMS_METHOD_UPLOADED ||
 					   (offer->method == CMS_METHOD_GENERATED && totals.stock > 0);
 	issue->wait_for_stock = false;
+	issue->claim_may_go = offer->claim_service != NULL && totals.issued == 0;
+	issue->claim_gone = false;
 	issue->stock_cursor = 0;
 	issue->positions = 0;
 	memset(issue->stock_line, 0, sizeof(bool) * issue->nlines);
 
-	if (claims || issue->use_stock || issuer->all_or_none)
+	if (claims || issue->claim_may_go || issue->use_stock || issuer->all_or_none)
 		return guarded_attempt(issue);
 	issue_all(issue);
 	return true;
@@ -143,7 +146,6 @@ attempt(CmsIssue *issue)
 static bool
 guarded_attempt(CmsIssue *issue)
 {
-	const CmsOffer *offer_before = issue->offer;
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	volatile bool again = false;
@@ -155,7 +157,7 @@ guarded_attempt(CmsIssue *issue)
 	{
 		if (claim_for_issuer(issue))
 			issue_all(issue);
-		again = issue->wait_for_stock;
+		again = issue->wait_for_stock || issue->claim_gone;
 		keep = !again && issue->issued > 0 && !(issue->issuer->all_or_none && any_refused(issue));
 		if (keep)
 			ReleaseCurrentSubTransaction();
@@ -191,8 +193,6 @@ guarded_attempt(CmsIssue *issue)
 
 	if (again)
 	{
-		/* a claim that was rolled back is not the offer's any more */
-		issue->offer = offer_before;
 		if (issue->wait_for_stock)
 			cms_issue_code_wait(issue);
 		return false;
@@ -254,9 +254,20 @@ issue_all(CmsIssue *issue)
 	}
 	if (issue->wait_for_stock)
 		return;
-	cms_positions_give_back(issue->offer->org, issue->offer->offer_id, issue->positions);
 	if (issue->issued > 0)
 		count_issued(issue);
+	cms_positions_give_back(issue->offer->org, issue->offer->offer_id, issue->positions);
+
+	/* F5: from here on the counter is locked, and no release can follow */
+	if (issue->claim_may_go && issue->issued > 0 && !cms_claim_stands(issue->offer))
+	{
+		if (IsolationUsesXactSnapshot())
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not serialize access due to concurrent release of the offer"),
+					 errhint("The transaction might succeed if retried.")));
+		issue->claim_gone = true;
+	}
 }
 
 /*

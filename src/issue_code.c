@@ -327,6 +327,9 @@ cms_issue_code_take_back(CmsIssue *issue, int i)
 	issue->issued--;
 	if (issue->stock_line[i])
 		issue->from_stock--;
+	/* lines are taken back from the last one, so these are the last positions taken */
+	if (issue->offer->method == CMS_METHOD_RANDOMISED)
+		issue->positions++;
 }
 
 void

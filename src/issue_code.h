@@ -23,6 +23,8 @@ typedef struct CmsIssue
 	int64 from_stock;
 	bool use_stock;
 	bool wait_for_stock; /* all codes left are locked by others */
+	bool claim_may_go;   /* nothing was issued, so the claim could be released meanwhile */
+	bool claim_gone;     /* it was */
 	int64 stock_cursor; /* codes up to here are taken: do not walk over their index entries again */
 	int64 room;         /* new codes that may be made */
 	int draws;          /* that collided since the last new code */
