@@ -92,16 +92,18 @@ cms_issue_message(const CmsOffer *offer, const CmsIssueLine *line)
 			return psprintf("The offer was made for %s and has to be claimed before it is issued.",
 							offer->owner_service);
 		case CMS_CUSTOMER_ISSUE_LIMIT:
-			return psprintf("A customer is given at most %d coupons of this offer.",
-							offer->max_issued_per_customer);
+			return psprintf("A customer is given at most %d %s of this offer.",
+							offer->max_issued_per_customer,
+							offer->max_issued_per_customer == 1 ? "coupon" : "coupons");
 		case CMS_ISSUE_GAP:
 		case CMS_RECENTLY_RECEIVED_OTHER:
 			return psprintf("%s Possible again from %s.",
 							cms_reason_message(line->reason),
 							cms_day_text(line->next_allowed_on));
 		case CMS_OFFER_ISSUE_LIMIT:
-			return psprintf("The offer gives out at most " INT64_FORMAT " coupons.",
-							offer->max_issued);
+			return psprintf("The offer gives out at most " INT64_FORMAT " %s.",
+							offer->max_issued,
+							offer->max_issued == 1 ? "coupon" : "coupons");
 		default:
 			return pstrdup(cms_reason_message(line->reason));
 	}
