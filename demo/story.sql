@@ -298,4 +298,3 @@ FROM redemption_rate_by_day d GROUP BY d.day ORDER BY d.day;
 \echo '         DELETE FROM redemption;'
 \echo
 \echo '  \\df+ cms_* explains every function, \\d+ offer every setting, doc/cms.md everything.'
-\echo '  "make stop" ends this server and removes it.'

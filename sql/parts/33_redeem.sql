@@ -45,7 +45,7 @@ CREATE FUNCTION cms.cms_check(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_check';
 COMMENT ON FUNCTION cms.cms_check(text, text, numeric, text, text, jsonb, timestamptz, int) IS
-'The answer of cms_redeem without any effect, with all reasons (F33). items: a JSON array of lines with sku, category, brand, amount, quantity, on_sale; without it the bill amount is one line that only ALL_PRODUCTS matches; without bill_amount the sum of the lines is the bill; without both the rules about the bill are left out. Errors: 22023 negative or NaN amount, malformed items, infinite "at"; MS010 a till that contradicts its store.';
+'The answer of cms_redeem without any effect, with all reasons (F33). items: a JSON array of lines with sku, category, brand, amount, quantity, on_sale; without it the bill amount is one line that only ALL_PRODUCTS matches; without bill_amount the sum of the lines is the bill; without both the rules about the bill are left out. Errors: 22004 no customer where one is needed; 22023 negative or NaN amount, malformed items, "at" infinite or before the org''s max_backdate; MS010 a till that contradicts its store.';
 
 CREATE FUNCTION cms.cms_redeem(
 	code text, customer_id text DEFAULT NULL, bill_amount numeric DEFAULT NULL, bill_ref text DEFAULT NULL,
@@ -56,7 +56,7 @@ CREATE FUNCTION cms.cms_redeem(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_redeem';
 COMMENT ON FUNCTION cms.cms_redeem(text, text, numeric, text, text, text, jsonb, timestamptz, int) IS
-'Redeems a coupon on a bill, atomically (F24 to F34). bill_ref is required: the same coupon and bill_ref again give the first answer, marked replayed, or BILL_CONFLICT with another customer, amount, store or till. Amounts are in the org''s currency; items as in cms_check. A refusal changes nothing. Reasons, the first that holds: BILL_REFERENCE_REQUIRED, BILL_CONFLICT, CODE_NOT_FOUND, COUPON_REVOKED, NOT_ISSUED, OFFER_EXPIRED, COUPON_EXPIRED, NOT_STARTED, NOT_THE_HOLDER, ALREADY_REDEEMED, COUPON_LIMIT, CUSTOMER_LIMIT, GAP_TOO_SHORT, STORE_NOT_ALLOWED, TIME_NOT_ALLOWED, BILL_TOO_SMALL, BILL_TOO_LARGE, NO_ELIGIBLE_ITEM, OFFER_LIMIT, BUDGET_SPENT; ALREADY_REVERSED for the bill of a reversed redemption. Errors: 22004 no amount at all, 22023 negative or NaN amount, malformed items, "at" infinite or before the org''s max_backdate; MS010 a till that contradicts its store; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
+'Redeems a coupon on a bill, atomically (F24 to F34). bill_ref is required: the same coupon and bill_ref again give the first answer, marked replayed, or BILL_CONFLICT with another customer, amount, store or till. Amounts are in the org''s currency; items as in cms_check. A refusal changes nothing. Reasons, the first that holds: BILL_REFERENCE_REQUIRED, BILL_CONFLICT, CODE_NOT_FOUND, COUPON_REVOKED, NOT_ISSUED, OFFER_EXPIRED, COUPON_EXPIRED, NOT_STARTED, NOT_THE_HOLDER, ALREADY_REDEEMED, COUPON_LIMIT, CUSTOMER_LIMIT, GAP_TOO_SHORT, STORE_NOT_ALLOWED, TIME_NOT_ALLOWED, BILL_TOO_SMALL, BILL_TOO_LARGE, NO_ELIGIBLE_ITEM, OFFER_LIMIT, BUDGET_SPENT; ALREADY_REVERSED for the bill of a reversed redemption. Errors: 22004 no amount at all, or no customer where one is needed; 22023 negative or NaN amount, malformed items, "at" infinite or before the org''s max_backdate; MS010 a till that contradicts its store; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
 
 CREATE TYPE cms.cms_reverse_result AS (
 	redemption_id bigint, reversed boolean, reason text, message text, use_returned boolean);
@@ -110,4 +110,4 @@ CREATE FUNCTION cms.cms_tag_offer(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_tag_offer';
 COMMENT ON FUNCTION cms.cms_tag_offer(bigint, text, text[], text[], int) IS
-'Restricts an offer whose store_scope is SELECTED_STORES to more places, by id (not checked against org_entity) or by name, and lists what it could not find (F29). entity_type: TILL, STORE, ZONE, CONCEPT. Errors: MS001 unknown offer, MS011 store_scope is ANY_STORE, 22023 arguments.';
+'Restricts an offer whose store_scope is SELECTED_STORES to more places, by id (not checked against org_entity) or by name, and lists what it could not find (F29). entity_type: TILL, STORE, ZONE, CONCEPT. Errors: MS001 unknown offer, MS011 store_scope is ANY_STORE, 22004 neither ids nor names, 22023 arguments.';
