@@ -98,6 +98,11 @@ catalog | perl -CSD -we '
 		last;
 	}
 	result("doc/reasons.md has every reason, in the order of precedence");
+	my $architecture = slurp("doc/architecture.md");
+	my %source = map { s{.*/}{}r => 1 } glob("src/*.c");
+	complain("$_ is not in doc/architecture.md") for grep { $architecture !~ /`\Q$_\E`/ } sort keys %source;
+	complain("doc/architecture.md: there is no $_") for grep { !$source{$_} } $architecture =~ /`(\w+\.c)`/g;
+	result("doc/architecture.md has every source file");
 	exit($main::failed // 0);
 ' || status=$?
 
