@@ -63,12 +63,15 @@ cms_money_discount(bool percentage, Numeric value, Numeric cap, Numeric eligible
 
 	if (percentage)
 	{
-		/* times 0.01: a division would choose its own number of decimals */
-		Datum hundredths =
-			DirectFunctionCall2(numeric_mul, NumericGetDatum(eligible), NumericGetDatum(value));
+		/*
+		 * Times 0.01, as a division would choose its own number of decimals; the
+		 * percentage first, so that no step is larger than the bill.
+		 */
+		Datum hundredths = DirectFunctionCall2(
+			numeric_mul, NumericGetDatum(value), NumericGetDatum(int64_div_fast_to_numeric(1, 2)));
 
-		discount = DatumGetNumeric(DirectFunctionCall2(
-			numeric_mul, hundredths, NumericGetDatum(int64_div_fast_to_numeric(1, 2))));
+		discount = DatumGetNumeric(
+			DirectFunctionCall2(numeric_mul, NumericGetDatum(eligible), hundredths));
 	}
 	if (cap != NULL)
 		bound = smaller(bound, cap);
