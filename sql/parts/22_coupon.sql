@@ -244,7 +244,8 @@ COMMENT ON COLUMN cms.code_upload_line.message IS 'The reason in a sentence.';
 COMMENT ON COLUMN cms.code_upload_line.uploaded_by IS 'Role that brought the line.';
 COMMENT ON COLUMN cms.code_upload_line.uploaded_at IS 'The server''s time of its arrival.';
 
--- Settings refer to the sequences that make their ids; what users own goes into a dump.
+-- Settings refer to the sequences that make their ids; what users own goes into a dump. Versions do not, nor
+-- where they stand: a restore draws its own, maybe more than there were.
 DO $$
 DECLARE
 	relation regclass;
@@ -252,7 +253,7 @@ BEGIN
 	FOR relation IN
 		SELECT c.oid FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'cms'::regnamespace AND c.relkind IN ('r', 'S')
-		  AND c.relname <> 'offer_version'
+		  AND c.relname NOT IN ('offer_version', 'offer_version_seq')
 		ORDER BY c.oid
 	LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(relation, '');

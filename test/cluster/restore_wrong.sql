@@ -1,0 +1,39 @@
+-- Prints what is wrong in a database of restore.sh: counters that differ from a recount, numbers that a
+-- sequence would give once more, tables without a row, of which nothing could be said.
+SELECT 'counters of ' || o.name
+FROM cms.offer o
+LEFT JOIN cms.offer_slot s USING (org_id, offer_id)
+CROSS JOIN LATERAL (
+	SELECT count(c.issued_at) AS issued, count(*) FILTER (WHERE c.issued_at IS NULL AND c.revoked_at IS NULL) AS stock,
+		count(*) FILTER (WHERE c.uses > 0) AS redeemed, coalesce(sum(c.uses), 0) AS uses,
+		coalesce(sum(c.forfeited_uses), 0) AS forfeited, min(c.issued_at) AS first_issued_at
+	FROM cms.coupon c WHERE c.org_id = o.org_id AND c.offer_id = o.offer_id) c
+CROSS JOIN LATERAL (
+	SELECT count(*) FILTER (WHERE r.reversed_at IS NULL) AS uses,
+		count(*) FILTER (WHERE NOT r.use_returned) AS forfeited,
+		coalesce(sum(r.discount) FILTER (WHERE r.reversed_at IS NULL), 0) AS discount,
+		coalesce(sum(r.discount) FILTER (WHERE NOT r.use_returned), 0) AS forfeited_discount
+	FROM cms.redemption r WHERE r.org_id = o.org_id AND r.offer_id = o.offer_id) r
+WHERE (coalesce(s.issued, 0), coalesce(s.stock, 0), coalesce(s.redeemed_coupons, 0), coalesce(s.uses, 0),
+		coalesce(s.forfeited_uses, 0), coalesce(s.discount, 0), coalesce(s.forfeited_discount, 0), s.first_issued_at)
+	IS DISTINCT FROM (c.issued, c.stock, c.redeemed, c.uses, c.forfeited, r.discount, r.forfeited_discount, c.first_issued_at)
+	OR (r.uses, r.forfeited) <> (c.uses, c.forfeited);
+
+SELECT v.name || ': ' || v.highest || ' after ' || q.last_value
+FROM (SELECT 'org_id_seq' AS name, max(org_id)::bigint AS highest FROM cms.org
+	UNION ALL SELECT 'poc_id_seq', max(poc_id) FROM cms.poc
+	UNION ALL SELECT 'offer_id_seq', max(offer_id) FROM cms.offer
+	UNION ALL SELECT 'offer_window_id_seq', max(window_id) FROM cms.offer_window
+	UNION ALL SELECT 'offer_reminder_id_seq', max(reminder_id) FROM cms.offer_reminder
+	UNION ALL SELECT 'coupon_id_seq', max(coupon_id) FROM cms.coupon
+	UNION ALL SELECT 'redemption_id_seq', max(redemption_id) FROM cms.redemption
+	UNION ALL SELECT 'code_upload_line_seq', max(line) FROM cms.code_upload_line
+	UNION ALL SELECT 'offer_version_seq', coalesce(max(version), 0) FROM cms.offer_version) v
+LEFT JOIN pg_sequences q ON q.schemaname = 'cms' AND q.sequencename = v.name
+WHERE v.highest IS NULL OR v.highest > coalesce(q.last_value, 0);
+SELECT 'the sequence ' || q.sequencename || ' is not looked at' FROM pg_sequences q
+WHERE q.schemaname = 'cms' AND q.sequencename NOT IN ('org_id_seq', 'poc_id_seq', 'offer_id_seq', 'offer_window_id_seq',
+	'offer_reminder_id_seq', 'coupon_id_seq', 'redemption_id_seq', 'code_upload_line_seq', 'offer_version_seq');
+
+SELECT format('SELECT %L WHERE NOT EXISTS (SELECT FROM %s)', 'nothing in ' || c.oid::regclass, c.oid::regclass)
+FROM pg_class c WHERE c.relnamespace = 'cms'::regnamespace AND c.relkind = 'r' AND c.relname <> 'offer_version' \gexec
