@@ -15,6 +15,7 @@
 #include "record.h"
 
 static void not_null(FunctionCallInfo fcinfo, int n, const char *name);
+static void not_too_long(const char *value, const char *name);
 
 int64
 cms_arg_int64(FunctionCallInfo fcinfo, int n, const char *name)
@@ -44,11 +45,14 @@ cms_arg_text(FunctionCallInfo fcinfo, int n)
 }
 
 char *
-cms_arg_id(FunctionCallInfo fcinfo, int n)
+cms_arg_id(FunctionCallInfo fcinfo, int n, const char *name)
 {
 	char *value = cms_arg_text(fcinfo, n);
 
-	return value == NULL || cms_text_is_blank(value) ? NULL : value;
+	if (value == NULL || cms_text_is_blank(value))
+		return NULL;
+	not_too_long(value, name);
+	return value;
 }
 
 char *
@@ -63,6 +67,7 @@ cms_arg_required_id(FunctionCallInfo fcinfo, int n, const char *name)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must not be blank", name),
 				 errhint("Pass the id that the outside world knows it by.")));
+	not_too_long(value, name);
 	return value;
 }
 
@@ -156,4 +161,15 @@ not_null(FunctionCallInfo fcinfo, int n, const char *name)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" must not be null", name),
 				 errhint("Pass a value.")));
+}
+
+/* Ids are keys of indexes, which have no room for longer ones. */
+static void
+not_too_long(const char *value, const char *name)
+{
+	if (strlen(value) > CMS_ID_MAX_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be longer than %d bytes", name, CMS_ID_MAX_BYTES),
+				 errhint("Pass the id that the outside world knows it by.")));
 }

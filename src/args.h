@@ -18,8 +18,8 @@ extern int cms_arg_int(FunctionCallInfo fcinfo, int n, const char *name);
 extern bool cms_arg_bool(FunctionCallInfo fcinfo, int n, const char *name);
 /* text trimmed of nothing; NULL pointer for NULL */
 extern char *cms_arg_text(FunctionCallInfo fcinfo, int n);
-/* an id of the outside world: NULL pointer for NULL or blank */
-extern char *cms_arg_id(FunctionCallInfo fcinfo, int n);
+/* an id of the outside world: NULL pointer for NULL or blank; 22023 if longer than CMS_ID_MAX_BYTES */
+extern char *cms_arg_id(FunctionCallInfo fcinfo, int n, const char *name);
 /* the same, required: 22004 for NULL, 22023 for blank */
 extern char *cms_arg_required_id(FunctionCallInfo fcinfo, int n, const char *name);
 /* the amount, NULL pointer for NULL; 22023 for negative, NaN, infinite */

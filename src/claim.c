@@ -88,8 +88,8 @@ cms_claim(PG_FUNCTION_ARGS)
 	Datum row;
 
 	claimant.service = cms_arg_required_id(fcinfo, 1, "service");
-	claimant.consumer_ref = cms_arg_id(fcinfo, 2);
-	claimant.consumer_name = cms_arg_id(fcinfo, 3);
+	claimant.consumer_ref = cms_arg_id(fcinfo, 2, "consumer_ref");
+	claimant.consumer_name = cms_arg_id(fcinfo, 3, "consumer_name");
 	claimant.has_end = cms_arg_date(fcinfo, 4, "ends_on", &claimant.ends_on);
 	(void) cms_arg_at(fcinfo, 5);
 	org = cms_arg_org(fcinfo, 6);

@@ -130,6 +130,14 @@ cms_issue_many(PG_FUNCTION_ARGS)
 				 errmsg(
 					 "argument \"customer_ids\" must not contain null or blank ids, as element %d is",
 					 i + 1)));
+		else if (strlen(call.customers[i]) > CMS_ID_MAX_BYTES)
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg(
+					 "argument \"customer_ids\" must not contain ids longer than %d bytes, as element %d is",
+					 CMS_ID_MAX_BYTES,
+					 i + 1)));
 	fetch_rest(fcinfo, &call);
 	run(fcinfo, &call);
 	return (Datum) 0;
@@ -142,9 +150,9 @@ fetch_rest(FunctionCallInfo fcinfo, IssueCall *call)
 	call->offer_id = cms_arg_int64(fcinfo, 0, "offer_id");
 	call->how_many = cms_arg_int(fcinfo, 2, "how_many");
 	call->issuer.all_or_none = cms_arg_bool(fcinfo, 3, "all_or_none");
-	call->issuer.service = cms_arg_id(fcinfo, 4);
-	call->issuer.consumer_ref = cms_arg_id(fcinfo, 5);
-	call->request_key = cms_arg_id(fcinfo, 6);
+	call->issuer.service = cms_arg_id(fcinfo, 4, "service");
+	call->issuer.consumer_ref = cms_arg_id(fcinfo, 5, "consumer_ref");
+	call->request_key = cms_arg_id(fcinfo, 6, "request_key");
 	call->issuer.at = cms_arg_at(fcinfo, 7);
 	call->org = cms_arg_org(fcinfo, 8);
 

@@ -90,7 +90,7 @@ static void
 check_product(CmsRecord *record)
 {
 	cms_record_choice(record, "kind", kinds, false);
-	cms_record_not_blank(record, "value");
+	cms_record_id(record, "value");
 	require_offer(record, CMS_SCOPE_PRODUCTS);
 }
 
@@ -98,14 +98,14 @@ static void
 check_place_of_offer(CmsRecord *record)
 {
 	cms_record_choice(record, "entity_type", entity_types, false);
-	cms_record_not_blank(record, "entity_id");
+	cms_record_id(record, "entity_id");
 	require_offer(record, CMS_SCOPE_STORES);
 }
 
 static void
 check_audience(CmsRecord *record)
 {
-	cms_record_not_blank(record, "customer_id");
+	cms_record_id(record, "customer_id");
 	require_offer(record, CMS_SCOPE_AUDIENCE);
 }
 
@@ -196,7 +196,7 @@ check_place(CmsRecord *record)
 {
 	require_org(record);
 	cms_record_choice(record, "entity_type", entity_types, false);
-	cms_record_not_blank(record, "entity_id");
+	cms_record_id(record, "entity_id");
 	if (cms_record_isnull(record, "parent_id"))
 		return;
 	if (cms_record_is(record, "entity_type", "CONCEPT"))
@@ -205,7 +205,7 @@ check_place(CmsRecord *record)
 						  "parent_id",
 						  "Leave it NULL.",
 						  "a CONCEPT has no parent");
-	cms_record_not_blank(record, "parent_id");
+	cms_record_id(record, "parent_id");
 }
 
 /* Only after the row, because a parent may come later in the same statement. */

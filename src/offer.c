@@ -54,11 +54,13 @@ static int limit_int32(int column);
 static int compare_listed(const void *a, const void *b);
 static void keep(CmsOffer *offer);
 static void retire(CmsOffer *offer);
+static void call_ended(void *unused);
 
 static MemoryContext copies_context = NULL;
 static HTAB *copies = NULL;
 static dlist_head copies_by_use = DLIST_STATIC_INIT(copies_by_use);
 static CmsOffer *retired = NULL; /* replaced, perhaps in use by this call */
+static int calls = 0;            /* that have begun and not ended */
 
 /*
  * Columns by name, because there are many: the enum and the select list below
@@ -193,7 +195,9 @@ const CmsOffer *
 cms_offer_of_version(int org, int64 offer_id, int64 version, int64 org_version, bool read_only)
 {
 	CopyKey key = {.offer_id = offer_id, .org = org};
-	Copy *copy = copies == NULL ? NULL : hash_search(copies, &key, HASH_FIND, NULL);
+	/* otherwise the snapshot is made for the statement, after all changes */
+	bool settled = !read_only || cms_version_is_settled();
+	Copy *copy = copies == NULL || !settled ? NULL : hash_search(copies, &key, HASH_FIND, NULL);
 
 	if (copy != NULL && copy->offer->version == version && copy->offer->org_version == org_version)
 	{
@@ -203,7 +207,9 @@ cms_offer_of_version(int org, int64 offer_id, int64 version, int64 org_version, 
 
 	CmsOffer *offer = compile(org, offer_id, read_only);
 
-	keep(offer);
+	/* without a version that is its own, it goes with the context of the call */
+	if (settled)
+		keep(offer);
 	return offer;
 }
 
@@ -524,9 +530,29 @@ retire(CmsOffer *offer)
 	retired = offer;
 }
 
+/* The memory of a call goes, in whichever way the call ends. */
+static void
+call_ended(void *unused)
+{
+	calls--;
+}
+
+/*
+ * Only the outermost call frees: what it uses must outlive a trigger that somebody has put on
+ * coupons or redemptions and that calls cms again.
+ */
 void
 cms_offer_cache_trim(void)
 {
+	MemoryContextCallback *ended =
+		MemoryContextAllocZero(CurrentMemoryContext, sizeof(MemoryContextCallback));
+
+	ended->func = call_ended;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, ended);
+	calls++;
+	if (calls > 1)
+		return;
+
 	while (retired != NULL)
 	{
 		CmsOffer *next = retired->next_retired;

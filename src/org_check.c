@@ -188,16 +188,28 @@ check_currency(const CmsRecord *record)
 static void
 check_max_backdate(const CmsRecord *record)
 {
+	static const char *const hint =
+		"Use an interval of 0 or more, at most 1000 years, or NULL for no limit.";
 	Interval zero = {0};
+	Interval most = {.month = 1000 * MONTHS_PER_YEAR};
 	bool isnull;
 	Datum value = cms_record_value(record, "max_backdate", &isnull);
 
-	if (!isnull && DatumGetBool(DirectFunctionCall2(interval_lt, value, IntervalPGetDatum(&zero))))
+	if (isnull)
+		return;
+	if (DatumGetBool(DirectFunctionCall2(interval_lt, value, IntervalPGetDatum(&zero))))
 		cms_record_refuse(record,
 						  ERRCODE_CHECK_VIOLATION,
 						  "max_backdate",
-						  "Use an interval of 0 or more, or NULL for no limit.",
+						  hint,
 						  "max_backdate must not be negative");
+	/* further back the server cannot count from now */
+	if (DatumGetBool(DirectFunctionCall2(interval_gt, value, IntervalPGetDatum(&most))))
+		cms_record_refuse(record,
+						  ERRCODE_CHECK_VIOLATION,
+						  "max_backdate",
+						  hint,
+						  "max_backdate must be at most 1000 years");
 }
 
 /* Foreign keys would refuse it too, but not say what to do. */

@@ -231,6 +231,20 @@ cms_record_not_blank(const CmsRecord *record, const char *column)
 }
 
 void
+cms_record_id(const CmsRecord *record, const char *column)
+{
+	cms_record_not_blank(record, column);
+	if (strlen(cms_record_text(record, column)) > CMS_ID_MAX_BYTES)
+		cms_record_refuse(record,
+						  ERRCODE_CHECK_VIOLATION,
+						  column,
+						  "Give it the id that the outside world knows it by.",
+						  "%s must not be longer than %d bytes",
+						  column,
+						  CMS_ID_MAX_BYTES);
+}
+
+void
 cms_record_choice(const CmsRecord *record, const char *column, const char *const *choices,
 				  bool may_be_null)
 {

@@ -69,4 +69,12 @@ extern void cms_record_fixed(const CmsRecord *record, const char *column, const 
 extern char *cms_text_trim(const char *text);
 extern bool cms_text_is_blank(const char *text);
 
+/*
+ * Bytes of an id of the outside world, a bill's reference or a key: enough for any,
+ * and two of them fit into one entry of an index.
+ */
+#define CMS_ID_MAX_BYTES 1000
+/* not blank and not longer; where it is NULL, 23502 */
+extern void cms_record_id(const CmsRecord *record, const char *column);
+
 #endif

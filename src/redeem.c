@@ -80,7 +80,6 @@ static bool count_use(const Redemption *r);
 static void update_coupon(const Redemption *r);
 static void take_back(const Redemption *r, bool made_coupon);
 static void require_customer(const Redemption *r);
-static void require_recent(const Redemption *r);
 static void
 fetch_bill(FunctionCallInfo fcinfo, int amount_arg, int items_arg, CmsUseRequest *request);
 static Datum answer(FunctionCallInfo fcinfo, MemoryContext caller, const Redemption *r, bool check);
@@ -158,9 +157,9 @@ cms_check(PG_FUNCTION_ARGS)
 {
 	Redemption r = {
 		.given_code = cms_arg_text(fcinfo, 0),
-		.request.customer = cms_arg_id(fcinfo, 1),
-		.request.place.store = cms_arg_id(fcinfo, 3),
-		.request.place.till = cms_arg_id(fcinfo, 4),
+		.request.customer = cms_arg_id(fcinfo, 1, "customer_id"),
+		.request.place.store = cms_arg_id(fcinfo, 3, "store_id"),
+		.request.place.till = cms_arg_id(fcinfo, 4, "till_id"),
 		.request.at = cms_arg_at(fcinfo, 6),
 		.org = cms_arg_org(fcinfo, 7),
 	};
@@ -194,10 +193,10 @@ cms_redeem(PG_FUNCTION_ARGS)
 {
 	Redemption r = {
 		.given_code = cms_arg_text(fcinfo, 0),
-		.request.customer = cms_arg_id(fcinfo, 1),
-		.bill_ref = cms_arg_id(fcinfo, 3),
-		.request.place.store = cms_arg_id(fcinfo, 4),
-		.request.place.till = cms_arg_id(fcinfo, 5),
+		.request.customer = cms_arg_id(fcinfo, 1, "customer_id"),
+		.bill_ref = cms_arg_id(fcinfo, 3, "bill_ref"),
+		.request.place.store = cms_arg_id(fcinfo, 4, "store_id"),
+		.request.place.till = cms_arg_id(fcinfo, 5, "till_id"),
 		.request.at = cms_arg_at(fcinfo, 7),
 		.org = cms_arg_org(fcinfo, 8),
 	};
@@ -327,7 +326,7 @@ evaluate(Redemption *r, bool read_only)
 	int nth;
 
 	require_customer(r);
-	require_recent(r);
+	cms_require_recent(r->found.offer, r->request.at);
 	if (r->found.offer->selected_stores && r->request.place.till == NULL &&
 		r->request.place.store != NULL)
 		cms_place_resolve(r->org, &r->request.place, read_only);
@@ -355,20 +354,18 @@ require_customer(const Redemption *r)
 							: errdetail("Only the holder may redeem coupons of this offer.")));
 }
 
-/* The org's max_backdate bounds how far before the server's time a request may be dated. */
-static void
-require_recent(const Redemption *r)
+void
+cms_require_recent(const CmsOffer *offer, TimestampTz at)
 {
-	const CmsOffer *offer = r->found.offer;
+	TimestampTz oldest;
 
 	if (!offer->has_max_backdate)
 		return;
-
-	Datum oldest = DirectFunctionCall2(timestamptz_mi_interval,
-									   TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
-									   IntervalPGetDatum(&offer->max_backdate));
-
-	if (r->request.at < DatumGetTimestampTz(oldest))
+	oldest = DatumGetTimestampTz(
+		DirectFunctionCall2(timestamptz_mi_interval,
+							TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
+							IntervalPGetDatum(&offer->max_backdate)));
+	if (at < oldest)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"at\" is too far in the past"),

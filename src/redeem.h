@@ -7,6 +7,8 @@
 
 #include "rule.h"
 
+/* 22023 for an "at" further back than the org's max_backdate allows a redeemer to date */
+extern void cms_require_recent(const CmsOffer *offer, TimestampTz at);
 /* the reason in a sentence with the offer's own numbers and dates; NULL for CMS_OK */
 extern char *cms_use_message(CmsReason reason, const CmsOffer *offer, const CmsVerdict *verdict);
 /* "2026-11-12", and with its time "2026-11-12 22:00" */

@@ -100,6 +100,9 @@ cms_reverse(PG_FUNCTION_ARGS)
 	cms_offer_cache_trim();
 	lock_coupon(&r);
 	read_redemption(&r);
+	/* or an expired coupon would come back by an earlier time */
+	if (!r.reversed_before)
+		cms_require_recent(r.offer, r.at);
 	r.reason = judge(&r);
 	if (r.reason == CMS_OK)
 		write_reversal(&r);

@@ -39,6 +39,7 @@ static const char *const scope_names[SCOPE_COUNT] = {
 static Scope fetch_scope(FunctionCallInfo fcinfo, int n);
 static Datum fetch_list(FunctionCallInfo fcinfo, int n, const char *name, Scope scope);
 static Datum normalised(char **codes, int count);
+static bool names_common_code(Datum codes, const CmsOffer *offer);
 
 /*
  * $3 is the list of the scope, $4 the uses of a coupon (NULL: unlimited). A
@@ -107,6 +108,13 @@ cms_revoke(PG_FUNCTION_ARGS)
 					offer_id),
 			 errdetail("Revoked coupons can be neither redeemed nor reversed."),
 			 errhint("Call again with confirm => true.")));
+
+	/* coupons keep the code they were issued with, and are known by the offer's present one */
+	if (scope == SCOPE_CODES && names_common_code(codes, offer))
+	{
+		scope = SCOPE_ALL_UNREDEEMED;
+		list = (Datum) 0;
+	}
 
 	Datum arguments[] = {Int32GetDatum(org),
 						 Int64GetDatum(offer_id),
@@ -188,4 +196,21 @@ normalised(char **codes, int count)
 		if (cms_code_normalise(codes[i], strlen(codes[i]), code) == CMS_OK)
 			values[good++] = CStringGetTextDatum(code);
 	return PointerGetDatum(construct_array(values, good, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/* "codes" as they are stored */
+static bool
+names_common_code(Datum codes, const CmsOffer *offer)
+{
+	Datum *values;
+	int count;
+
+	if (offer->common_code == NULL)
+		return false;
+	deconstruct_array(
+		DatumGetArrayTypeP(codes), TEXTOID, -1, false, TYPALIGN_INT, &values, NULL, &count);
+	for (int i = 0; i < count; i++)
+		if (strcmp(TextDatumGetCString(values[i]), offer->common_code) == 0)
+			return true;
+	return false;
 }

@@ -53,7 +53,9 @@ rule_validity(const CmsOffer *offer, const CmsCoupon *coupon, const CmsUseReques
 		refuse(verdict, CMS_COUPON_REVOKED);
 	if (!coupon->issued && !usage->may_receive)
 		refuse(verdict, CMS_NOT_ISSUED);
-	if (offer->end_binds_coupons && request->at >= offer->ends_at)
+	/* coupons may outlive the offer, but none of a common code comes into being after it */
+	if ((offer->end_binds_coupons || (offer->has_end && coupon->shared && !coupon->issued)) &&
+		request->at >= offer->ends_at)
 		refuse(verdict, CMS_OFFER_EXPIRED);
 	if (coupon->has_own_end && request->at >= coupon->expires_at)
 		refuse(verdict, CMS_COUPON_EXPIRED);

@@ -11,6 +11,13 @@
  */
 extern void cms_version_memo_clear(void);
 
+/*
+ * Whether the active snapshot sees every change of settings that this transaction has
+ * made. One that does not (of a cursor opened before) may meet two states under one
+ * version: what is read with it stands for no version.
+ */
+extern bool cms_version_is_settled(void);
+
 /* The lists of an offer that only count while a column of the offer says so. */
 typedef enum CmsScope
 {

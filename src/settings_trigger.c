@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #include "list_check.h"
 #include "offer.h"
@@ -37,7 +38,9 @@ typedef struct Memo
 	int64 offer_id;
 } Memo;
 
-static Memo raised; /* its version differs from any that was read before */
+static Memo raised;                  /* its version differs from any that was read before */
+static FullTransactionId changed_by; /* who has changed settings last, and by which command */
+static CommandId changed_at;
 static Memo locked; /* its row is locked, and says: */
 static bool uses_list[CMS_SCOPE_AUDIENCE + 1];
 
@@ -189,6 +192,8 @@ raise_version(int org, int64 offer_id)
 	Oid sequence;
 	Datum values[3];
 
+	changed_by = GetTopFullTransactionId();
+	changed_at = GetCurrentCommandId(false);
 	if (is_noted(&raised, org, offer_id))
 		return;
 
@@ -206,6 +211,14 @@ void
 cms_version_memo_clear(void)
 {
 	raised.transaction = InvalidFullTransactionId;
+}
+
+bool
+cms_version_is_settled(void)
+{
+	return !FullTransactionIdIsValid(changed_by) ||
+		   !FullTransactionIdEquals(changed_by, GetTopFullTransactionIdIfAny()) ||
+		   GetActiveSnapshot()->curcid > changed_at;
 }
 
 static void

@@ -60,8 +60,8 @@ cms_upload_codes(PG_FUNCTION_ARGS)
 	upload.offer_id = cms_arg_int64(fcinfo, 0, "offer_id");
 	ncodes = cms_arg_texts(fcinfo, 1, "codes", &codes);
 	ncustomers = cms_arg_texts(fcinfo, 2, "customer_ids", &customers);
-	upload.issuer.service = cms_arg_id(fcinfo, 3);
-	upload.issuer.consumer_ref = cms_arg_id(fcinfo, 4);
+	upload.issuer.service = cms_arg_id(fcinfo, 3, "service");
+	upload.issuer.consumer_ref = cms_arg_id(fcinfo, 4, "consumer_ref");
 	upload.issuer.at = cms_arg_at(fcinfo, 5);
 	upload.org = cms_arg_org(fcinfo, 6);
 	if (ncodes < 0)
@@ -198,6 +198,13 @@ normalise(CmsUpload *upload, CmsUploadLine *lines, int nlines)
 			hash_search(upload->seen, line->code, HASH_ENTER, &seen);
 		if (seen)
 			line->reason = CMS_CODE_REPEATED;
+		else if (line->reason == CMS_OK && line->customer != NULL &&
+				 strlen(line->customer) > CMS_ID_MAX_BYTES)
+		{
+			line->reason = CMS_CODE_INVALID;
+			line->message =
+				psprintf("The customer's id is longer than %d bytes.", CMS_ID_MAX_BYTES);
+		}
 	}
 }
 

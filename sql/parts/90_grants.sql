@@ -57,7 +57,9 @@ GRANT SELECT ON cms.coupon, cms.redemption TO cms_redeemer;
 GRANT SELECT ON cms.redemption, cms.claim TO cms_analyst;
 GRANT SELECT (org_id, coupon_id, offer_id, shared, customer_id, nth, issued_at, expires_at, service, consumer_ref,
 	uses, forfeited_uses, last_redeemed_at, revoked_at) ON cms.coupon TO cms_analyst;
-GRANT SELECT, INSERT, UPDATE, DELETE ON cms.code_upload TO cms_manager;
+GRANT SELECT, INSERT, DELETE ON cms.code_upload TO cms_manager;
+-- not the org nor who brought it: a line moved to another org would be loaded there
+GRANT UPDATE (offer_id, code, customer_id, reason, message) ON cms.code_upload TO cms_manager;
 
 -- reports
 GRANT SELECT ON cms.coupon_status TO cms_manager, cms_issuer, cms_redeemer, cms_analyst;
