@@ -19,7 +19,7 @@ WHERE (coalesce(s.issued, 0), coalesce(s.stock, 0), coalesce(s.redeemed_coupons,
 	IS DISTINCT FROM (c.issued, c.stock, c.redeemed, c.uses, c.forfeited, r.discount, r.forfeited_discount, c.first_issued_at)
 	OR (r.uses, r.forfeited) <> (c.uses, c.forfeited);
 
-SELECT v.name || ': ' || v.highest || ' after ' || q.last_value
+SELECT format('%s: %s after %s', v.name, v.highest, q.last_value)
 FROM (SELECT 'org_id_seq' AS name, max(org_id)::bigint AS highest FROM cms.org
 	UNION ALL SELECT 'poc_id_seq', max(poc_id) FROM cms.poc
 	UNION ALL SELECT 'offer_id_seq', max(offer_id) FROM cms.offer
