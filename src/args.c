@@ -14,6 +14,10 @@
 #include "org.h"
 #include "record.h"
 
+/* 0001-01-02 and 9999-12-31, UTC: their days are within the years in every zone */
+#define FIRST_AT ((INT64CONST(1721427) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
+#define END_AT ((INT64CONST(5373484) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
+
 static void not_null(FunctionCallInfo fcinfo, int n, const char *name);
 static void not_too_long(const char *value, const char *name);
 
@@ -101,6 +105,12 @@ cms_arg_at(FunctionCallInfo fcinfo, int n)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"at\" must not be infinite"),
 				 errhint("Pass the time of the request, or leave it out for the present.")));
+	/* at the edges of what can be stored a time zone has no local time, and reports would fail */
+	if (value < FIRST_AT || value >= END_AT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"at\" must be in the years 1 to 9999"),
+				 errhint("Pass the time of the request, or leave it out for the present.")));
 	return value;
 }
 
@@ -160,7 +170,7 @@ not_null(FunctionCallInfo fcinfo, int n, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" must not be null", name),
-				 errhint("Pass a value.")));
+				 errhint("Give it a value: it decides what the call does.")));
 }
 
 /* Ids are keys of indexes, which have no room for longer ones. */

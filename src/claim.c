@@ -170,7 +170,7 @@ cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *
 	if (strcmp(claimant->service, SERVICE_OUTBOUND) == 0 && claimant->consumer_ref == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("consumer_ref must not be null for the service OUTBOUND"),
+				 errmsg("argument \"consumer_ref\" must not be null for the service OUTBOUND"),
 				 errhint("Name the campaign that uses the offer.")));
 	if (!is_visible(offer, claimant))
 		return CMS_NOT_VISIBLE;
@@ -365,7 +365,7 @@ cms_claim_check_service(const char *service)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("service \"%s\" does not exist", service),
+			 errmsg("argument \"service\" must not be \"%s\"", service),
 			 errhint("Services are OUTBOUND, TIMELINE, DVS, LOYALTY and EXTERNAL.")));
 }
 

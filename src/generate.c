@@ -83,7 +83,7 @@ cms_generate_codes(PG_FUNCTION_ARGS)
 	if (how_many < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("how_many must not be negative"),
+				 errmsg("argument \"how_many\" must not be negative"),
 				 errhint("Pass the number of codes to make.")));
 
 	SPI_connect();

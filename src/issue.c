@@ -344,8 +344,10 @@ give_existing(CmsIssue *issue, CmsIssueLine *line)
 					 false) == 0)
 		return false;
 	line->coupon_id = cms_row_int64(0, 1, 0);
-	line->code = MemoryContextStrdup(issue->context, cms_row_text(0, 2));
 	line->shared = cms_row_bool(0, 3, false);
+	/* the coupon keeps the common code it was issued with, and is known by the present one */
+	line->code =
+		MemoryContextStrdup(issue->context, line->shared ? offer->common_code : cms_row_text(0, 2));
 	line->issued_at = cms_row_timestamptz(0, 4, 0);
 	line->own_end = DatumGetTimestampTz(cms_row_value(0, 5, &isnull));
 	line->has_own_end = !isnull;

@@ -61,7 +61,7 @@ static void fetch_rest(FunctionCallInfo fcinfo, IssueCall *call);
 static void run(FunctionCallInfo fcinfo, IssueCall *call);
 static bool open_request(const CmsOffer *offer, IssueCall *call, Datum hash);
 static void replay_request(const CmsOffer *offer, IssueCall *call, Datum hash);
-static void replay_line(int org, CmsIssueLine *line, int64 coupon_id);
+static void replay_line(const CmsOffer *offer, CmsIssueLine *line, int64 coupon_id);
 static void close_request(IssueCall *call);
 static Datum request_hash(const IssueCall *call);
 static void put_line(FunctionCallInfo fcinfo, const CmsOffer *offer, const CmsIssueLine *line);
@@ -87,7 +87,7 @@ static CmsPlan drop_request = {
 	"DELETE FROM cms.issue_request WHERE org_id = $1 AND request_key = $2", 2, {INT4OID, TEXTOID}};
 
 static CmsPlan read_coupon = {
-	"SELECT c.code, c.issued_at, c.expires_at FROM cms.coupon c WHERE c.org_id = $1 AND c.coupon_id = $2",
+	"SELECT c.code, c.issued_at, c.expires_at, c.shared FROM cms.coupon c WHERE c.org_id = $1 AND c.coupon_id = $2",
 	2,
 	{INT4OID, INT8OID}};
 
@@ -273,19 +273,20 @@ replay_request(const CmsOffer *offer, IssueCall *call, Datum hash)
 			line->message = pstrdup(cms_reason_message(line->reason));
 		}
 		else
-			replay_line(call->org, line, DatumGetInt64(coupons[i]));
+			replay_line(offer, line, DatumGetInt64(coupons[i]));
 	}
 }
 
 static void
-replay_line(int org, CmsIssueLine *line, int64 coupon_id)
+replay_line(const CmsOffer *offer, CmsIssueLine *line, int64 coupon_id)
 {
-	Datum values[] = {Int32GetDatum(org), Int64GetDatum(coupon_id)};
+	Datum values[] = {Int32GetDatum(offer->org), Int64GetDatum(coupon_id)};
 	bool isnull;
 
 	cms_plan_run(&read_coupon, values, NULL, false);
 	line->coupon_id = coupon_id;
-	line->code = cms_row_text(0, 1);
+	line->shared = cms_row_bool(0, 4, false);
+	line->code = line->shared ? pstrdup(offer->common_code) : cms_row_text(0, 1);
 	line->issued_at = cms_row_timestamptz(0, 2, 0);
 	line->own_end = DatumGetTimestampTz(cms_row_value(0, 3, &isnull));
 	line->has_own_end = !isnull;

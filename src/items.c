@@ -41,7 +41,7 @@ cms_items_parse(Jsonb *items)
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("items is not a JSON array"),
+			 errmsg("argument \"items\" is not a JSON array"),
 			 errhint("Give an array of lines, such as [{\"sku\": \"A1\", \"amount\": 12.50}].")));
 	if (JB_ROOT_COUNT(items) > MAX_LINES)
 		ereport(ERROR,

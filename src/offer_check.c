@@ -114,7 +114,8 @@ normalise_sample(CmsRecord *record)
 						  ERRCODE_CHECK_VIOLATION,
 						  "sample_code",
 						  "Use 5 to 10 letters A to Z, digits, - or _, such as TEST12345.",
-						  "sample_code cannot be a sample");
+						  "sample_code \"%s\" is not a sample of 5 to 10 characters",
+						  sample);
 	cms_record_set_text(record, "sample_code", mask);
 }
 

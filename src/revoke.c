@@ -67,9 +67,10 @@ static CmsPlan plans[SCOPE_COUNT] = {
 	[SCOPE_UNISSUED] = {REVOKE("c.issued_at IS NULL AND $3 IS NULL"),
 						5,
 						{INT4OID, INT8OID, TEXTARRAYOID, INT4OID, TIMESTAMPTZOID}},
-	[SCOPE_CUSTOMERS] = {REVOKE("c.customer_id = ANY ($3)"),
-						 5,
-						 {INT4OID, INT8OID, TEXTARRAYOID, INT4OID, TIMESTAMPTZOID}},
+	[SCOPE_CUSTOMERS] =
+		{REVOKE("c.customer_id = ANY ($3) AND (c.expires_at IS NULL OR c.expires_at > $5)"),
+		 5,
+		 {INT4OID, INT8OID, TEXTARRAYOID, INT4OID, TIMESTAMPTZOID}},
 	[SCOPE_CODES] = {REVOKE("c.code = ANY ($3)"),
 					 5,
 					 {INT4OID, INT8OID, TEXTARRAYOID, INT4OID, TIMESTAMPTZOID}},
@@ -115,6 +116,10 @@ cms_revoke(PG_FUNCTION_ARGS)
 		scope = SCOPE_ALL_UNREDEEMED;
 		list = (Datum) 0;
 	}
+
+	/* of customers the active coupons are meant, and with the offer all may have ended */
+	if (scope == SCOPE_CUSTOMERS && offer->end_binds_coupons && at >= offer->ends_at)
+		list = PointerGetDatum(construct_empty_array(TEXTOID));
 
 	Datum arguments[] = {Int32GetDatum(org),
 						 Int64GetDatum(offer_id),

@@ -1,6 +1,6 @@
 -- F10: one code for all customers of an offer, each of whom holds a coupon of their own.
 BEGIN;
-SELECT plan(55);
+SELECT plan(60);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -94,6 +94,16 @@ SELECT is(length(common_of('longest')), 40, '40 characters are not too many');
 SELECT offer_refused('{"common_code": "SAVE-30"}', 'common_code', 'a generated offer has no common code');
 SELECT offer_refused('{"code_method": "COMMON", "common_code": "X1", "sample_code": "TESTS1234"}', 'sample_code', 'nor a common one a sample');
 SELECT refused($$ SELECT alter_offer('longest', 'common_code', NULL) $$, '23514|23502', 'common_code', 'it cannot be taken away');
+
+-- the code changes while coupons are out: they are known by the present one, in every answer
+SELECT make_offer('moved', '{"code_method": "COMMON", "common_code": "OLD-1", "reissue": "EXISTING"}');
+SELECT is((SELECT code FROM cms_issue(o('moved'), 'ann', request_key => 'k-1', at => :t)), 'OLD-1', 'issued with the old code');
+SELECT alter_offer('moved', 'common_code', 'NEW-1');
+SELECT is((SELECT code || replayed FROM cms_issue(o('moved'), 'ann', request_key => 'k-1', at => :t)), 'NEW-1true', 'the same request again tells the new one');
+SELECT is((SELECT code || replayed FROM cms_issue(o('moved'), 'ann', at => :t)), 'NEW-1true', 'so does the coupon held already');
+SELECT is(use_of('NEW-1', 'ann', :t), 'OK', 'by which it is redeemed');
+SELECT is((SELECT revoked_issued FROM issue_of('moved', 'bob', :t), cms_revoke(o('moved'), 'CODES', codes => '{new-1}', confirm => true, at => :t)), 1::bigint,
+	'and revoked');
 
 SELECT counted();
 SELECT * FROM finish();

@@ -108,7 +108,7 @@ SELECT pair('all', '{"expires_on": "2025-11-11", "coupon_expiry_type": "DAYS", "
 	'COUPON_REVOKED OFFER_EXPIRED COUPON_EXPIRED NOT_STARTED NOT_THE_HOLDER STORE_NOT_ALLOWED TIME_NOT_ALLOWED BILL_TOO_LARGE NO_ELIGIBLE_ITEM OFFER_LIMIT',
 	'2025-11-12 Asia/Kolkata', 'bob', items => '[]');
 SELECT close_offer('all', 'store', 'time', 'product', 'total', 'budget');
-SELECT is((SELECT revoked_issued FROM cms_revoke(o('all'), 'CUSTOMERS', '{ann}', confirm => true, at => '2025-11-12 Asia/Kolkata')), 1::bigint, 'revoked at last');
+SELECT is((SELECT revoked_issued FROM cms_revoke(o('all'), 'ALL_UNREDEEMED', confirm => true, at => '2025-11-12 Asia/Kolkata')), 1::bigint, 'revoked at last');
 SELECT is(reasons_of(code, customer, at, amount, store, items => items), reasons, 'ten reasons in order') FROM pair WHERE what = 'all';
 SELECT is(use_of(code, customer, at, amount, store, items => items), 'COUPON_REVOKED', 'a redemption tells the first') FROM pair WHERE what = 'all';
 SELECT is((SELECT count(*) FROM cms_check((SELECT code FROM pair WHERE what = 'all'), 'bob', 100, items => '[]', at => '2025-11-12 Asia/Kolkata') c,

@@ -1,6 +1,6 @@
 -- F39, F13: revoking: all unredeemed, the stock, customers, codes; what is counted and what stays.
 BEGIN;
-SELECT plan(72);
+SELECT plan(75);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -118,6 +118,14 @@ FROM (VALUES ('-1, ''UNISSUED'', confirm => true', 'MS001', 'offer -1'), ('NULL,
 	('o(''all''), ''UNISSUED'', ''{a}'', confirm => true', '22023', 'customer_ids'), ('o(''all''), ''CUSTOMERS'', ''{a}'', ''{X}'', confirm => true', '22023', 'codes'))
 	v(arguments, state, names);
 SELECT refused($$ SELECT * FROM cms_revoke(o('all'), 'UNISSUED', confirm => true, at => 'infinity') $$, '22023', '"?at"?', 'an infinite time');
+-- CUSTOMERS: the active coupons, by their own end and by the offer's
+SELECT make_offer('ends', '{"coupon_expiry_type": "DAYS", "coupon_expiry_value": 1, "expires_on": "2025-11-20"}');
+DO $$ BEGIN PERFORM issue_of('ends', 'ann', '2025-11-10 11:00 Asia/Kolkata'), issue_of('ends', 'ann', '2025-11-12 11:00 Asia/Kolkata'); END $$;
+SELECT is(revoke_of('ends', 'CUSTOMERS', '{ann}'), '1 0 0', 'a coupon that has expired is not active');
+SELECT make_offer('ended', '{"expires_on": "2025-11-11"}');
+DO $$ BEGIN PERFORM issue_of('ended', 'ann', '2025-11-10 11:00 Asia/Kolkata'); END $$;
+SELECT is(revoke_of('ended', 'CUSTOMERS', '{ann}'), '0 0 0', 'nor one whose offer has ended');
+SELECT is(revoke_of('ended', 'ALL_UNREDEEMED'), '1 0 0', 'all that are not redeemed are more than those');
 SELECT o('customers') AS other \gset
 SELECT play_org('UTC');
 SELECT refused(format('SELECT * FROM cms_revoke(%s, ''ALL_UNREDEEMED'', confirm => true, at => ''2025-11-12 UTC'')', :other), 'MS001', 'offer', 'another org''s offer is unknown');
