@@ -14,12 +14,12 @@ INSERT INTO replay.offer (campaign_id, coupon_upc, offer_id, start_date)
 INSERT INTO cms.offer_product (offer_id, kind, value)
 	SELECT DISTINCT o.offer_id, 'SKU', p.product_id
 	FROM replay.coupon_product p JOIN replay.offer o USING (campaign_id, coupon_upc)
-	ORDER BY 1, 3;
+	ORDER BY 1, p.product_id COLLATE "C";
 
 INSERT INTO cms.offer_audience (offer_id, customer_id)
 	SELECT o.offer_id, h.household_id
 	FROM replay.offer o JOIN replay.household h USING (campaign_id)
-	ORDER BY 1, 2;
+	ORDER BY 1, h.household_id COLLATE "C";
 
 SELECT 'offers made', count(*), 1197 FROM cms.offer;
 SELECT 'their products', count(*), 111332 FROM cms.offer_product;
