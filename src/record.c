@@ -21,6 +21,9 @@
 #include "money.h"
 #include "record.h"
 
+/* of the longest blank there is, see is_blank */
+#define BLANK_MAX_BYTES 3
+
 static int number_of(const CmsRecord *record, const char *column);
 static bool is_blank(const char *text, int length);
 
@@ -376,15 +379,17 @@ cms_text_trim(const char *text)
 			break;
 		from += length;
 	}
-	/* from the end: the only blank of several bytes is the no-break space */
+	/* from the end: no character but a blank ends in the bytes of one */
 	for (;;)
 	{
-		if (to > from && is_blank(text + to - 1, 1))
-			to -= 1;
-		else if (to - from >= 2 && is_blank(text + to - 2, 2))
-			to -= 2;
-		else
+		int length = 1;
+
+		while (length <= BLANK_MAX_BYTES && length <= to - from &&
+			   !is_blank(text + to - length, length))
+			length++;
+		if (length > BLANK_MAX_BYTES || length > to - from)
 			break;
+		to -= length;
 	}
 	return pnstrdup(text + from, to - from);
 }
@@ -403,12 +408,24 @@ cms_text_is_blank(const char *text)
 	return true;
 }
 
-/* Whether one character is blank: what prints as nothing on every keyboard and form. */
+/* Whether one character is blank: what prints as nothing. In UTF-8 also the wide spaces. */
 static bool
 is_blank(const char *text, int length)
 {
+	const unsigned char *c = (const unsigned char *) text;
+
 	if (length == 1)
-		return *text == ' ' || (*text >= '\t' && *text <= '\r');
-	return length == 2 && GetDatabaseEncoding() == PG_UTF8 && (unsigned char) text[0] == 0xC2 &&
-		   (unsigned char) text[1] == 0xA0;
+		return *c == ' ' || (*c >= '\t' && *c <= '\r');
+	if (GetDatabaseEncoding() != PG_UTF8)
+		return false;
+	if (length == 2)
+		return c[0] == 0xC2 && (c[1] == 0xA0 || c[1] == 0x85);
+	if (length != 3)
+		return false;
+	/* U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F, U+3000 */
+	return (c[0] == 0xE1 && c[1] == 0x9A && c[2] == 0x80) ||
+		   (c[0] == 0xE2 && c[1] == 0x80 &&
+			((c[2] >= 0x80 && c[2] <= 0x8A) || c[2] == 0xA8 || c[2] == 0xA9 || c[2] == 0xAF)) ||
+		   (c[0] == 0xE2 && c[1] == 0x81 && c[2] == 0x9F) ||
+		   (c[0] == 0xE3 && c[1] == 0x80 && c[2] == 0x80);
 }

@@ -83,6 +83,10 @@ SELECT pg_temp.refused(format('SELECT * FROM cms.cms_claim(21011, ''OUTBOUND'', 
 SELECT pg_temp.refused(format('INSERT INTO cms.org_entity (org_id, entity_type, entity_id) VALUES (2101, ''STORE'', %L)', :'big'));
 SELECT code, loaded, reason, message FROM cms.cms_upload_codes(21010, '{LONG}', ARRAY[:'big'], org => 2101);
 
+-- A name of wide spaces is blank, and trimmed of them.
+SELECT pg_temp.refused($$UPDATE cms.offer SET name = U&'\2003\00A0\3000 ' WHERE offer_id = 21011$$);
+UPDATE cms.offer SET name = U&'\2003 Two\2003words\00A0\3000' WHERE offer_id = 21011 RETURNING name = U&'Two\2003words';
+
 -- A trigger of somebody else on coupons calls cms again, while the call around it still uses the offer.
 CREATE FUNCTION issue_2_mallory.again() RETURNS trigger LANGUAGE plpgsql AS
 $$
