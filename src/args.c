@@ -14,9 +14,9 @@
 #include "org.h"
 #include "record.h"
 
-/* 0001-01-02 and 9999-12-31, UTC: their days are within the years in every zone */
-#define FIRST_AT ((INT64CONST(1721427) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
-#define END_AT ((INT64CONST(5373484) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
+/* the years 1 to 9999, with a day more at both ends: they begin and end at another time in each zone */
+#define FIRST_AT ((INT64CONST(1721425) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
+#define END_AT ((INT64CONST(5373486) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
 
 static void not_null(FunctionCallInfo fcinfo, int n, const char *name);
 static void not_too_long(const char *value, const char *name);

@@ -67,7 +67,7 @@ SELECT pg_temp.refused($$INSERT INTO cms.org (name, minor_units) VALUES ('x', -1
 SELECT pg_temp.refused($$INSERT INTO cms.org (name, minor_units) VALUES ('x', 5)$$);
 SELECT pg_temp.refused($$INSERT INTO cms.org (name, max_backdate) VALUES ('x', '-1 second')$$);
 SELECT pg_temp.refused($$UPDATE cms.org SET org_id = 2003 WHERE org_id = 2001$$);
-SELECT pg_temp.refused($$UPDATE cms.org SET time_zone = 'EST5EDT' WHERE org_id = 2001$$);
+SELECT pg_temp.refused($$UPDATE cms.org SET time_zone = 'America/Lima' WHERE org_id = 2001$$);
 SELECT pg_temp.refused($$TRUNCATE cms.org CASCADE$$);
 
 SELECT pg_temp.refused($$INSERT INTO cms.org_role VALUES (2999, 'cms_manager')$$);
