@@ -12,8 +12,9 @@ INSERT INTO replay.offer (campaign_id, coupon_upc, offer_id, start_date)
 	SELECT split_part(name, ' ', 1), split_part(name, ' ', 2), offer_id, starts_on FROM made;
 
 INSERT INTO cms.offer_product (offer_id, kind, value)
-	SELECT DISTINCT o.offer_id, 'SKU', p.product_id
-	FROM replay.coupon_product p JOIN replay.offer o USING (campaign_id, coupon_upc)
+	SELECT o.offer_id, 'SKU', p.product_id
+	FROM (SELECT DISTINCT campaign_id, coupon_upc, product_id FROM replay.coupon_product) p
+	JOIN replay.offer o USING (campaign_id, coupon_upc)
 	ORDER BY 1, p.product_id COLLATE "C";
 
 INSERT INTO cms.offer_audience (offer_id, customer_id)
