@@ -9,10 +9,12 @@
 #include "cms.h"
 
 #include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "counter.h"
 #include "coupon.h"
+#include "issue.h"
 #include "plan.h"
 
 static bool find_own(int org, const char *code, bool lock, CmsFound *found);
@@ -20,8 +22,10 @@ static bool
 find_common(int org, const char *code, const char *customer, bool lock, CmsFound *found);
 static bool find_revoked(int org, const char *code, bool lock, CmsFound *found);
 static void read_found(int org, bool read_only, CmsFound *found);
+static bool may_receive(int org, const CmsFound *found, const CmsUseRequest *request, int64 issued,
+						bool read_only);
 static bool
-may_receive(int org, const CmsFound *found, const char *customer, int64 issued, bool read_only);
+received_others(int org, const CmsOffer *offer, const CmsUseRequest *request, bool read_only);
 
 /* The same columns for every way of finding; the lock is the only difference between redeeming and checking. */
 #define SELECT_COUPON                                                                                     \
@@ -87,6 +91,12 @@ static CmsPlan in_audience = {
 	"SELECT 1 FROM cms.offer_audience a WHERE a.org_id = $1 AND a.offer_id = $2 AND a.customer_id = $3",
 	3,
 	{INT4OID, INT8OID, TEXTOID}};
+
+static CmsPlan last_of_others = {
+	"SELECT max(c.issued_at) FROM cms.coupon c"
+	" WHERE c.org_id = $1 AND c.customer_id = $2 AND c.offer_id = ANY ($3)",
+	3,
+	{INT4OID, TEXTOID, INT8ARRAYOID}};
 
 bool
 cms_coupon_find(int org, const char *code, const char *customer, bool lock, CmsFound *found)
@@ -256,18 +266,19 @@ cms_usage_read(int org, const CmsFound *found, const CmsUseRequest *request, boo
 		usage->issued_of_offer = totals.issued;
 	}
 	if (first_use_is_issue)
-		usage->may_receive =
-			may_receive(org, found, request->customer, usage->issued_of_offer, read_only);
+		usage->may_receive = may_receive(org, found, request, usage->issued_of_offer, read_only);
 	return nth;
 }
 
 /*
  * F16, F24: a code that a third party handed out, and a common code that anyone
- * may use, are issued by their first use. The cap on issues and the audience
- * hold for that too; an archived offer gives out no new coupons.
+ * may use, are issued by their first use. The cap on issues, the audience and the
+ * past issues of other offers hold for that too, and nobody in particular is in no
+ * audience and may have received anything; an archived offer gives out no new coupons.
  */
 static bool
-may_receive(int org, const CmsFound *found, const char *customer, int64 issued, bool read_only)
+may_receive(int org, const CmsFound *found, const CmsUseRequest *request, int64 issued,
+			bool read_only)
 {
 	const CmsOffer *offer = found->offer;
 
@@ -277,13 +288,41 @@ may_receive(int org, const CmsFound *found, const char *customer, int64 issued, 
 		return offer->third_party;
 	if (!offer->third_party && (!offer->anyone_may_redeem || offer->archived))
 		return false;
+	if (request->customer == NULL)
+		return !offer->audience_only && offer->nexclusions == 0;
 	if (offer->audience_only)
 	{
 		Datum values[] = {Int32GetDatum(org),
 						  Int64GetDatum(offer->offer_id),
-						  customer ? CStringGetTextDatum(customer) : (Datum) 0};
+						  CStringGetTextDatum(request->customer)};
 
-		return customer != NULL && cms_plan_run(&in_audience, values, NULL, read_only) == 1;
+		if (cms_plan_run(&in_audience, values, NULL, read_only) == 0)
+			return false;
 	}
-	return true;
+	return offer->nexclusions == 0 || !received_others(org, offer, request, read_only);
+}
+
+/* F20. As in issuing, the customer's lock makes final what the latest snapshot shows. */
+static bool
+received_others(int org, const CmsOffer *offer, const CmsUseRequest *request, bool read_only)
+{
+	Datum *others = palloc(sizeof(Datum) * offer->nexclusions);
+	Datum values[3] = {Int32GetDatum(org), CStringGetTextDatum(request->customer)};
+	bool isnull;
+	TimestampTz received_at;
+
+	for (int i = 0; i < offer->nexclusions; i++)
+		others[i] = Int64GetDatum(offer->exclusions[i]);
+	values[2] = PointerGetDatum(construct_array(
+		others, offer->nexclusions, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	if (read_only)
+		cms_plan_run(&last_of_others, values, NULL, true);
+	else
+	{
+		cms_issue_lock_customer(org, request->customer);
+		cms_plan_run_latest(&last_of_others, values, NULL);
+	}
+	received_at = DatumGetTimestampTz(cms_row_value(0, 1, &isnull));
+	return !isnull &&
+		   cms_rule_free_of_others(offer, received_at) > cms_local_date(request->at, offer->zone);
 }

@@ -47,6 +47,8 @@ static void issue_all(CmsIssue *issue);
 static bool any_refused(const CmsIssue *issue);
 static bool claim_for_issuer(CmsIssue *issue);
 static void lock_customers(CmsIssue *issue);
+static int bucket_of(const char *customer);
+static void lock_bucket(int org, int bucket);
 static bool issue_line(CmsIssue *issue, int i);
 static bool give_existing(CmsIssue *issue, CmsIssueLine *line);
 static void read_receipts(CmsIssue *issue, const CmsIssueLine *line, CmsReceipts *receipts);
@@ -283,22 +285,31 @@ lock_customers(CmsIssue *issue)
 	if (issue->offer->nexclusions == 0)
 		return;
 	for (int i = 0; i < issue->nlines; i++)
-	{
-		const char *customer = issue->lines[i]->customer;
-
-		wanted[hash_bytes((const unsigned char *) customer, strlen(customer)) % CUSTOMER_BUCKETS] =
-			true;
-	}
+		wanted[bucket_of(issue->lines[i]->customer)] = true;
 	for (int bucket = 0; bucket < CUSTOMER_BUCKETS; bucket++)
-	{
-		LOCKTAG tag;
+		if (wanted[bucket])
+			lock_bucket(issue->offer->org, bucket);
+}
 
-		if (!wanted[bucket])
-			continue;
-		SET_LOCKTAG_ADVISORY(
-			tag, MyDatabaseId, issue->offer->org, CUSTOMER_BUCKET_BASE + bucket, 3);
-		(void) LockAcquire(&tag, ExclusiveLock, false, false);
-	}
+void
+cms_issue_lock_customer(int org, const char *customer)
+{
+	lock_bucket(org, bucket_of(customer));
+}
+
+static int
+bucket_of(const char *customer)
+{
+	return hash_bytes((const unsigned char *) customer, strlen(customer)) % CUSTOMER_BUCKETS;
+}
+
+static void
+lock_bucket(int org, int bucket)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, org, CUSTOMER_BUCKET_BASE + bucket, 3);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
 /* False: another transaction was faster, decide again. */

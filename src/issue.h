@@ -45,6 +45,12 @@ typedef struct CmsIssuer
 extern void
 cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *lines, int nlines);
 
+/*
+ * Keeps issues to the customer apart until the end of the transaction, for offers with
+ * exclusions (F20): what has been issued can then be read with the latest snapshot.
+ */
+extern void cms_issue_lock_customer(int org, const char *customer);
+
 /* the reason of a refused line in a sentence with the offer's own numbers and dates */
 extern char *cms_issue_message(const CmsOffer *offer, const CmsIssueLine *line);
 

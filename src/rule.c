@@ -263,8 +263,7 @@ cms_rule_issue_customer(const CmsOffer *offer, const CmsReceipts *receipts, Time
 		return CMS_NOT_IN_AUDIENCE;
 	if (receipts->received_other)
 	{
-		DateADT free_on = cms_add_months(cms_local_date(receipts->other_received_at, offer->zone),
-										 offer->past_issue_months);
+		DateADT free_on = cms_rule_free_of_others(offer, receipts->other_received_at);
 
 		if (free_on > today)
 		{
@@ -294,6 +293,13 @@ cms_rule_issue_customer(const CmsOffer *offer, const CmsReceipts *receipts, Time
 		}
 	}
 	return CMS_OK;
+}
+
+/* F20: the day from which a coupon of an excluded offer, received then, is no longer in the way. */
+DateADT
+cms_rule_free_of_others(const CmsOffer *offer, TimestampTz other_received_at)
+{
+	return cms_add_months(cms_local_date(other_received_at, offer->zone), offer->past_issue_months);
 }
 
 /* F25, as an instant: what the customer is told. */

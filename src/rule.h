@@ -89,6 +89,7 @@ extern CmsReason cms_rule_issue_offer(const CmsOffer *offer, const char *service
 									  const char *consumer_ref, TimestampTz at);
 extern CmsReason cms_rule_issue_customer(const CmsOffer *offer, const CmsReceipts *receipts,
 										 TimestampTz at, bool *has_next, DateADT *next_allowed_on);
+extern DateADT cms_rule_free_of_others(const CmsOffer *offer, TimestampTz other_received_at);
 /* from when, and until when, a coupon issued at "at" is redeemable */
 extern TimestampTz cms_rule_valid_from(const CmsOffer *offer, TimestampTz issued_at);
 extern bool cms_rule_own_end(const CmsOffer *offer, TimestampTz issued_at, TimestampTz *expires_at);

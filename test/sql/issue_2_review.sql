@@ -67,6 +67,15 @@ SELECT code, redeemed, reason FROM cms.cms_redeem('ENDED', 'ann', 10, 'B1', at =
 SELECT code, redeemed, reason FROM cms.cms_redeem('ENDED', 'bob', 10, 'B2', at => '2025-11-20', org => 2101);
 SELECT code, redeemed, reason FROM cms.cms_redeem('ENDED', 'cem', 10, 'B3', at => '2025-11-21', org => 2101);
 
+-- Nor for customers who received another offer that excludes it, nor for nobody in particular.
+INSERT INTO cms.offer (org_id, offer_id, name, discount_type, discount_value, code_method, common_code, anyone_may_redeem)
+VALUES (2101, 21014, 'excluding', 'PERCENTAGE', 10, 'COMMON', 'EXCLUDES', true);
+INSERT INTO cms.offer_exclusion (org_id, offer_id, other_offer_id) VALUES (2101, 21014, 21012);
+SELECT c.customer, r.redeemed, r.reason, k.reasons
+FROM (VALUES ('ann', '2026-05-11'::timestamptz), ('bob', '2026-05-19'), ('cem', '2026-05-11'), ('ann', '2026-05-12'), (NULL, '2026-05-12')) AS c (customer, day),
+	cms.cms_check('EXCLUDES', c.customer, 10, at => c.day, org => 2101) k,
+	cms.cms_redeem('EXCLUDES', c.customer, 10, 'B4' || c.day, at => c.day, org => 2101) r;
+
 -- Nor is a reversal dated back to before the end.
 SELECT redemption_id AS redemption FROM cms.redemption WHERE org_id = 2101 AND bill_ref = 'B1' \gset
 UPDATE cms.org SET max_backdate = '1 day' WHERE org_id = 2101;
