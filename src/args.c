@@ -15,8 +15,10 @@
 #include "record.h"
 
 /* the years 1 to 9999, with a day more at both ends: they begin and end at another time in each zone */
-#define FIRST_AT ((INT64CONST(1721425) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
-#define END_AT ((INT64CONST(5373486) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
+#define FIRST_DAY (1721426 - POSTGRES_EPOCH_JDATE)
+#define LAST_DAY (5373484 - POSTGRES_EPOCH_JDATE)
+#define FIRST_AT ((INT64CONST(1) * FIRST_DAY - 1) * USECS_PER_DAY)
+#define END_AT ((INT64CONST(1) * LAST_DAY + 2) * USECS_PER_DAY)
 
 static void not_null(FunctionCallInfo fcinfo, int n, const char *name);
 static void not_too_long(const char *value, const char *name);
@@ -90,6 +92,11 @@ cms_arg_amount(FunctionCallInfo fcinfo, int n, const char *name)
 						name,
 						DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value)))),
 				 errhint("Pass a number of 0 or more.")));
+	if (cms_money_is_too_large(value))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be below 10^36", name),
+				 errhint("Pass an amount in the org's currency.")));
 	return value;
 }
 
@@ -124,6 +131,11 @@ cms_arg_date(FunctionCallInfo fcinfo, int n, const char *name, DateADT *value)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must not be infinite", name),
+				 errhint("Pass NULL for \"never\".")));
+	if (*value < FIRST_DAY || *value > LAST_DAY)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be in the years 1 to 9999", name),
 				 errhint("Pass NULL for \"never\".")));
 	return true;
 }

@@ -123,7 +123,6 @@ attempt(CmsIssue *issue)
 		return true;
 	}
 
-	lock_customers(issue);
 	cms_totals(offer->org, offer->offer_id, false, &totals);
 	issue->allowed = offer->max_issued == CMS_UNLIMITED ? PG_INT64_MAX
 														: Max(offer->max_issued - totals.issued, 0);
@@ -137,6 +136,9 @@ attempt(CmsIssue *issue)
 	issue->stock_cursor = 0;
 	issue->positions = 0;
 	memset(issue->stock_line, 0, sizeof(bool) * issue->nlines);
+	/* before anything of customers is read or written */
+	if (offer->nexclusions > 0 || (issue->use_stock && issue->nlines > 1))
+		lock_customers(issue);
 
 	if (claims || issue->claim_may_go || issue->use_stock || issuer->all_or_none)
 		return guarded_attempt(issue);
@@ -273,17 +275,16 @@ issue_all(CmsIssue *issue)
 }
 
 /*
- * F20 between offers that exclude each other: nothing that either writes would
- * collide, so issues to one customer are kept apart by a lock. Buckets bound
- * the number of locks of a large call; they are taken in order.
+ * Keeps issues to one customer apart. F20 between offers that exclude each other needs it,
+ * because nothing that either writes would collide; and large calls from stock do, which
+ * would otherwise wait for each other's codes and customers in a circle. Buckets bound the
+ * number of locks of a call; they are taken in order.
  */
 static void
 lock_customers(CmsIssue *issue)
 {
 	bool wanted[CUSTOMER_BUCKETS] = {false};
 
-	if (issue->offer->nexclusions == 0)
-		return;
 	for (int i = 0; i < issue->nlines; i++)
 		wanted[bucket_of(issue->lines[i]->customer)] = true;
 	for (int bucket = 0; bucket < CUSTOMER_BUCKETS; bucket++)

@@ -25,6 +25,8 @@
 
 static bool give_stocked(CmsIssue *issue, CmsIssueLine *line, int nth);
 static bool give_new(CmsIssue *issue, CmsIssueLine *line, int nth);
+static void take_positions(CmsIssue *issue, int64 want);
+static void use_position(CmsIssue *issue);
 static bool stock_crowded_space(CmsIssue *issue);
 static CmsReason why_code_failed(CmsIssue *issue, const char *code);
 
@@ -110,11 +112,7 @@ cms_issue_code_prepare(CmsIssue *issue)
 
 			cms_codebook_key(offer->org, offer->offer_id, key);
 			issue->order = cms_code_order_open(&offer->pattern, key);
-			issue->positions = cms_positions_take(offer->org,
-												  offer->offer_id,
-												  Min(issue->nlines, issue->allowed),
-												  (int64) cms_code_space(&offer->pattern),
-												  &issue->next_position);
+			take_positions(issue, Min(issue->nlines, issue->allowed));
 			break;
 		}
 		case CMS_METHOD_GENERATED:
@@ -123,6 +121,7 @@ cms_issue_code_prepare(CmsIssue *issue)
 			if (cms_code_space(&offer->pattern) < 1e13)
 				issue->room = cms_codebook_room(offer, false);
 			cms_codebook_write_lock(offer->org);
+			cms_codebook_crowd_lock(offer, issue->nlines);
 			break;
 		case CMS_METHOD_UPLOADED:
 			cms_codebook_write_lock(offer->org);
@@ -212,6 +211,8 @@ give_new(CmsIssue *issue, CmsIssueLine *line, int nth)
 		strlcpy(code, offer->common_code, sizeof(code));
 	else if (offer->method == CMS_METHOD_RANDOMISED)
 	{
+		if (issue->positions == 0 && !issue->order_is_used_up)
+			take_positions(issue, 1);
 		if (issue->positions == 0)
 		{
 			line->reason = CMS_NO_CODES_LEFT;
@@ -263,10 +264,13 @@ give_new(CmsIssue *issue, CmsIssueLine *line, int nth)
 	{
 		CmsReason reason = CMS_OK;
 
-		if (line->given_code != NULL || (checks_reserved && IsolationUsesXactSnapshot()))
+		if (line->given_code != NULL || offer->method == CMS_METHOD_RANDOMISED ||
+			(checks_reserved && IsolationUsesXactSnapshot()))
 			reason = why_code_failed(issue, code);
 		if (line->given_code != NULL)
 			line->reason = reason;
+		else if (offer->method == CMS_METHOD_RANDOMISED && reason == CMS_CODE_TAKEN)
+			use_position(issue); /* its key was lost: what the old order gave out is passed over */
 		/* under a fixed snapshot reading again would show nothing new; another code is drawn as ever */
 		if (reason == CMS_OK && IsolationUsesXactSnapshot())
 			ereport(ERROR,
@@ -281,11 +285,29 @@ give_new(CmsIssue *issue, CmsIssueLine *line, int nth)
 	issue->issued++;
 	issue->draws = 0;
 	if (offer->method == CMS_METHOD_RANDOMISED)
-	{
-		issue->next_position++;
-		issue->positions--;
-	}
+		use_position(issue);
 	return true;
+}
+
+/* The counter stays locked, so positions taken later follow those taken before. */
+static void
+take_positions(CmsIssue *issue, int64 want)
+{
+	const CmsOffer *offer = issue->offer;
+
+	issue->positions = cms_positions_take(offer->org,
+										  offer->offer_id,
+										  want,
+										  (int64) cms_code_space(&offer->pattern),
+										  &issue->next_position);
+	issue->order_is_used_up = issue->positions < want;
+}
+
+static void
+use_position(CmsIssue *issue)
+{
+	issue->next_position++;
+	issue->positions--;
 }
 
 /*

@@ -29,6 +29,7 @@ typedef struct CmsIssue
 	int64 room;         /* new codes that may be made */
 	int draws;          /* that collided since the last new code */
 	CmsCodeOrder *order; /* RANDOMISED */
+	bool order_is_used_up;
 	int64 next_position;
 	int64 positions;                        /* taken and not used yet */
 	bool stock_line[FLEXIBLE_ARRAY_MEMBER]; /* by line: came from stock */

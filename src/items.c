@@ -104,6 +104,11 @@ parse_line(JsonbContainer *line, int number, CmsItem *item)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("items[%d] has a negative \"amount\"", number),
 				 errhint("Leave returned goods out of the bill.")));
+	if (cms_money_is_too_large(value.val.numeric))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("items[%d] has an \"amount\" of 10^36 or more", number),
+				 errhint("Give the total of the line in the org's currency.")));
 	item->amount = value.val.numeric;
 }
 

@@ -49,6 +49,19 @@ cms_money_is_amount(Numeric a)
 }
 
 /*
+ * Amounts that no bill has: sums of them would leave the range of numbers, and with it
+ * the counters of an offer.
+ */
+bool
+cms_money_is_too_large(Numeric a)
+{
+	Numeric root = int64_to_numeric(INT64CONST(1000000000000000000));
+
+	return cms_money_compare(a, root) >= 0 &&
+		   cms_money_compare(a, numeric_mul_opt_error(root, root, NULL)) >= 0;
+}
+
+/*
  * The discount (F32), with exactly minor_units decimals. "cap" may be NULL.
  *
  * A percentage is computed exactly before it is rounded, so that it is rounded

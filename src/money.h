@@ -13,6 +13,8 @@ extern Numeric cms_money_subtract(Numeric a, Numeric b);
 extern int cms_money_compare(Numeric a, Numeric b);
 /* neither NaN nor infinite nor negative */
 extern bool cms_money_is_amount(Numeric a);
+/* 10^36 or more */
+extern bool cms_money_is_too_large(Numeric a);
 /* F32: percentage or fixed, capped, rounded half up to minor units, never more than eligible */
 extern Numeric
 cms_money_discount(bool percentage, Numeric value, Numeric cap, Numeric eligible, int minor_units);
