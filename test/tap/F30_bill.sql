@@ -11,7 +11,7 @@ SELECT is(issue_of('between', 'ann', :t), 'OK', 'a coupon for bills from 500 to 
 SELECT is(use_of(code_of('between', 'ann'), 'ann', :t, amount), wanted, amount::text)
 FROM (VALUES (499.99, 'BILL_TOO_SMALL'), (2000.01, 'BILL_TOO_LARGE'), (500, 'OK'), (2000, 'OK'), (500.00, 'OK'),
 	(499.999999999999999999, 'BILL_TOO_SMALL'), (2000.000000000000000001, 'BILL_TOO_LARGE'), (0, 'BILL_TOO_SMALL'),
-	(1234.5, 'OK'), (1e100, 'BILL_TOO_LARGE')) v(amount, wanted);
+	(1234.5, 'OK'), (1e35, 'BILL_TOO_LARGE')) v(amount, wanted);
 SELECT matches((SELECT message FROM cms_check(code_of('between', 'ann'), 'ann', 499.99, at => :t)), '500', 'the sentence tells the smallest bill');
 SELECT matches((SELECT message FROM cms_check(code_of('between', 'ann'), 'ann', 2000.01, at => :t)), '2000', 'and the largest');
 SELECT is(reasons_of(code_of('between', 'ann'), 'ann', :t, NULL), '', 'a check without an amount leaves the rules about it out');
