@@ -12,7 +12,7 @@
 #include "args.h"
 #include "money.h"
 #include "org.h"
-#include "record.h"
+#include "text.h"
 
 /* the years 1 to 9999, with a day more at both ends: they begin and end at another time in each zone */
 #define FIRST_DAY (1721426 - POSTGRES_EPOCH_JDATE)

@@ -22,10 +22,12 @@
 #include "org.h"
 #include "plan.h"
 #include "result.h"
+#include "text.h"
 
 #define SERVICE_OUTBOUND "OUTBOUND"
 
-static const char *const services[] = {SERVICE_OUTBOUND, "TIMELINE", "DVS", "LOYALTY", "EXTERNAL"};
+const char *const cms_claim_services[] = {
+	SERVICE_OUTBOUND, "TIMELINE", "DVS", "LOYALTY", "EXTERNAL", NULL};
 
 PG_FUNCTION_INFO_V1(cms_claim);
 PG_FUNCTION_INFO_V1(cms_release);
@@ -33,7 +35,6 @@ PG_FUNCTION_INFO_V1(cms_release);
 static bool read_claim(const CmsOffer *offer, CmsClaimant *holder);
 static void read_claimant(CmsClaimant *claimant);
 static bool is_visible(const CmsOffer *offer, const CmsClaimant *claimant);
-static bool same_text(const char *a, const char *b);
 static bool insert_claim(const CmsOffer *offer, const CmsClaimant *claimant);
 static bool refresh_claim(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder);
 static void refuse_old_snapshot(int64 offer_id);
@@ -180,7 +181,7 @@ cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *
 		if (read_claim(offer, holder))
 		{
 			if (strcmp(holder->service, claimant->service) != 0 ||
-				!same_text(holder->consumer_ref, claimant->consumer_ref))
+				!cms_text_equal(holder->consumer_ref, claimant->consumer_ref))
 				return CMS_ALREADY_CLAIMED;
 			if (refresh_claim(offer, claimant, holder))
 				return CMS_OK;
@@ -216,7 +217,7 @@ cms_claim_stands(const CmsOffer *offer)
 	CmsClaimant holder = {0};
 
 	return read_claim(offer, &holder) && strcmp(holder.service, offer->claim_service) == 0 &&
-		   same_text(holder.consumer_ref, offer->claim_ref);
+		   cms_text_equal(holder.consumer_ref, offer->claim_ref);
 }
 
 static bool
@@ -225,13 +226,7 @@ is_visible(const CmsOffer *offer, const CmsClaimant *claimant)
 	if (offer->owner_service == NULL)
 		return true;
 	return strcmp(offer->owner_service, claimant->service) == 0 &&
-		   (offer->owner_ref == NULL || same_text(offer->owner_ref, claimant->consumer_ref));
-}
-
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+		   (offer->owner_ref == NULL || cms_text_equal(offer->owner_ref, claimant->consumer_ref));
 }
 
 static bool
@@ -296,7 +291,7 @@ static bool
 refresh_claim(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder)
 {
 	bool new_name = claimant->consumer_name != NULL &&
-					!same_text(claimant->consumer_name, holder->consumer_name);
+					!cms_text_equal(claimant->consumer_name, holder->consumer_name);
 	bool new_end = claimant->has_end && !(holder->has_end && holder->ends_on == claimant->ends_on);
 	Datum values[6] = {Int32GetDatum(offer->org),
 					   Int64GetDatum(offer->offer_id),
@@ -358,15 +353,11 @@ offer_of_campaign(int org, const char *consumer_ref)
 void
 cms_claim_check_service(const char *service)
 {
-	for (int i = 0; i < lengthof(services); i++)
-	{
-		if (strcmp(service, services[i]) == 0)
-			return;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("argument \"service\" must not be \"%s\"", service),
-			 errhint("Services are OUTBOUND, TIMELINE, DVS, LOYALTY and EXTERNAL.")));
+	if (!cms_text_is_one_of(service, cms_claim_services))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"service\" must not be \"%s\"", service),
+				 errhint("Services are OUTBOUND, TIMELINE, DVS, LOYALTY and EXTERNAL.")));
 }
 
 char *

@@ -26,6 +26,8 @@ extern CmsReason
 cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder);
 /* whether the claim that the offer was compiled with is still there, by the latest snapshot */
 extern bool cms_claim_stands(const CmsOffer *offer);
+/* the five services; ends with NULL */
+extern const char *const cms_claim_services[];
 /* raises 22023 naming the argument unless it is one of the five services */
 extern void cms_claim_check_service(const char *service);
 /* "OUTBOUND campaign spring (Spring sale)", for messages */

@@ -16,6 +16,7 @@
 #include "coupon.h"
 #include "issue.h"
 #include "plan.h"
+#include "text.h"
 
 static bool find_own(int org, const char *code, bool lock, CmsFound *found);
 static bool
@@ -191,8 +192,8 @@ cms_place_resolve(int org, CmsPlace *place, bool read_only)
 {
 	Datum values[] = {
 		Int32GetDatum(org),
-		place->till ? CStringGetTextDatum(place->till) : (Datum) 0,
-		place->store ? CStringGetTextDatum(place->store) : (Datum) 0,
+		cms_text_datum(place->till),
+		cms_text_datum(place->store),
 	};
 	const char nulls[] = {' ', place->till ? ' ' : 'n', place->store ? ' ' : 'n'};
 

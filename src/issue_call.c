@@ -19,8 +19,8 @@
 #include "claim.h"
 #include "issue.h"
 #include "plan.h"
-#include "record.h"
 #include "result.h"
+#include "text.h"
 
 PG_FUNCTION_INFO_V1(cms_issue);
 PG_FUNCTION_INFO_V1(cms_issue_many);

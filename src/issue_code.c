@@ -18,6 +18,7 @@
 #include "generate.h"
 #include "issue_code.h"
 #include "plan.h"
+#include "text.h"
 
 /* draws of a new code that may collide before the space is taken to be crowded */
 #define MAX_DRAWS 64
@@ -164,8 +165,8 @@ give_stocked(CmsIssue *issue, CmsIssueLine *line, int nth)
 		Int32GetDatum(nth),
 		TimestampTzGetDatum(line->issued_at),
 		TimestampTzGetDatum(line->own_end),
-		issuer->service ? CStringGetTextDatum(issuer->service) : (Datum) 0,
-		issuer->consumer_ref ? CStringGetTextDatum(issuer->consumer_ref) : (Datum) 0,
+		cms_text_datum(issuer->service),
+		cms_text_datum(issuer->consumer_ref),
 		Int64GetDatum(issue->stock_cursor),
 	};
 	const char nulls[] = {' ',
@@ -242,8 +243,8 @@ give_new(CmsIssue *issue, CmsIssueLine *line, int nth)
 		Int32GetDatum(nth),
 		TimestampTzGetDatum(line->issued_at),
 		TimestampTzGetDatum(line->own_end),
-		issuer->service ? CStringGetTextDatum(issuer->service) : (Datum) 0,
-		issuer->consumer_ref ? CStringGetTextDatum(issuer->consumer_ref) : (Datum) 0,
+		cms_text_datum(issuer->service),
+		cms_text_datum(issuer->consumer_ref),
 		checks_reserved ? cms_codebook_names(code) : (Datum) 0,
 	};
 	const char nulls[] = {' ',

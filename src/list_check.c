@@ -15,9 +15,10 @@
 #include "list_check.h"
 #include "plan.h"
 #include "settings.h"
+#include "text.h"
 
 static const char *const kinds[] = {"CATEGORY", "BRAND", "SKU", NULL};
-static const char *const entity_types[] = {"TILL", "STORE", "ZONE", "CONCEPT", NULL};
+const char *const cms_list_entity_types[] = {"TILL", "STORE", "ZONE", "CONCEPT", NULL};
 
 static CmsPlan place_exists = {
 	.text = "SELECT FROM cms.org_entity WHERE org_id = $1 AND entity_type = $2 AND entity_id = $3",
@@ -97,7 +98,7 @@ check_product(CmsRecord *record)
 static void
 check_place_of_offer(CmsRecord *record)
 {
-	cms_record_choice(record, "entity_type", entity_types, false);
+	cms_record_choice(record, "entity_type", cms_list_entity_types, false);
 	cms_record_id(record, "entity_id");
 	require_offer(record, CMS_SCOPE_STORES);
 }
@@ -195,7 +196,7 @@ static void
 check_place(CmsRecord *record)
 {
 	require_org(record);
-	cms_record_choice(record, "entity_type", entity_types, false);
+	cms_record_choice(record, "entity_type", cms_list_entity_types, false);
 	cms_record_id(record, "entity_id");
 	if (cms_record_isnull(record, "parent_id"))
 		return;

@@ -7,6 +7,9 @@
 
 #include "record.h"
 
+/* what a place can be, from the smallest; ends with NULL */
+extern const char *const cms_list_entity_types[];
+
 /* a row about to be inserted or updated, by whichever table its columns tell */
 extern void cms_list_check(CmsRecord *record);
 /* the same after the row is there */

@@ -10,15 +10,15 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "claim.h"
 #include "code.h"
 #include "money.h"
 #include "offer_check.h"
+#include "text.h"
 
 #define MAX_NAME 255
 #define MAX_DAYS 36500
 #define MAX_MONTHS 1200
-
-static const char *const services[] = {"OUTBOUND", "TIMELINE", "DVS", "LOYALTY", "EXTERNAL", NULL};
 
 static void normalise_code(CmsRecord *record, const char *column, bool may_be_blank);
 static void normalise_sample(CmsRecord *record);
@@ -155,24 +155,23 @@ check_choices(const CmsRecord *record)
 	static const struct
 	{
 		const char *column;
-		const char *const choices[6];
-		bool may_be_null;
+		const char *const choices[5];
 	} columns[] = {
-		{"status", {"ACTIVE", "ARCHIVED", NULL}, false},
-		{"expiry_type", {"FIXED_DATE", "WITH_CAMPAIGN", NULL}, false},
-		{"discount_type", {"FIXED_AMOUNT", "PERCENTAGE", NULL}, false},
-		{"product_scope", {"ALL_PRODUCTS", "SELECTED_PRODUCTS", NULL}, false},
-		{"delivery", {"INTERNAL", "THIRD_PARTY", NULL}, false},
-		{"code_method", {"GENERATED", "COMMON", "UPLOADED", "RANDOMISED", NULL}, false},
-		{"code_charset", {"NUMERIC", "ALPHANUMERIC", "UNAMBIGUOUS", NULL}, false},
-		{"coupon_expiry_type", {"WITH_OFFER", "DAYS", "MONTH_ENDS", NULL}, false},
-		{"reissue", {"NEW", "EXISTING", NULL}, false},
-		{"store_scope", {"ANY_STORE", "SELECTED_STORES", NULL}, false},
+		{"status", {"ACTIVE", "ARCHIVED", NULL}},
+		{"expiry_type", {"FIXED_DATE", "WITH_CAMPAIGN", NULL}},
+		{"discount_type", {"FIXED_AMOUNT", "PERCENTAGE", NULL}},
+		{"product_scope", {"ALL_PRODUCTS", "SELECTED_PRODUCTS", NULL}},
+		{"delivery", {"INTERNAL", "THIRD_PARTY", NULL}},
+		{"code_method", {"GENERATED", "COMMON", "UPLOADED", "RANDOMISED", NULL}},
+		{"code_charset", {"NUMERIC", "ALPHANUMERIC", "UNAMBIGUOUS", NULL}},
+		{"coupon_expiry_type", {"WITH_OFFER", "DAYS", "MONTH_ENDS", NULL}},
+		{"reissue", {"NEW", "EXISTING", NULL}},
+		{"store_scope", {"ANY_STORE", "SELECTED_STORES", NULL}},
 	};
 
 	for (int i = 0; i < lengthof(columns); i++)
-		cms_record_choice(record, columns[i].column, columns[i].choices, columns[i].may_be_null);
-	cms_record_choice(record, "owner_service", services, true);
+		cms_record_choice(record, columns[i].column, columns[i].choices, false);
+	cms_record_choice(record, "owner_service", cms_claim_services, true);
 	/* F4 */
 	if (cms_record_isnull(record, "owner_service"))
 		refuse_given(record, "owner_ref", "Set owner_service too, or leave owner_ref NULL.");

@@ -13,6 +13,7 @@
 #include "codebook.h"
 #include "offer_check.h"
 #include "plan.h"
+#include "text.h"
 
 /* Codes drawn before giving up; with 31^8 of them the second is rare already. */
 #define MAX_DRAWS 10

@@ -162,14 +162,18 @@ cms_offer_check(PG_FUNCTION_ARGS)
 static void
 check_fixed(const CmsRecord *record)
 {
-	static const char *const columns[] = {
-		"org_id", "offer_id", "expiry_type", "code_method", "created_by", "created_at"};
+	static const char *const columns[] = {"org_id",
+										  "offer_id",
+										  "expiry_type",
+										  "code_method",
+										  "created_by",
+										  "created_at",
+										  "sample_code"};
 
 	if (record->before == NULL || record->row == NULL)
 		return;
 	for (int i = 0; i < lengthof(columns); i++)
 		cms_record_fixed(record, columns[i], "Create another offer instead.");
-	cms_record_fixed(record, "sample_code", "Create another offer instead.");
 }
 
 /* A caller who is granted an org knows that it exists. */

@@ -18,6 +18,7 @@
 #include "plan.h"
 #include "record.h"
 #include "settings.h"
+#include "text.h"
 
 /*
  * ISO 4217, without metals, units of account and codes for tests. A code that is

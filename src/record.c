@@ -10,7 +10,6 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
@@ -20,12 +19,9 @@
 
 #include "money.h"
 #include "record.h"
-
-/* of the longest blank there is, see is_blank */
-#define BLANK_MAX_BYTES 3
+#include "text.h"
 
 static int number_of(const CmsRecord *record, const char *column);
-static bool is_blank(const char *text, int length);
 
 void
 cms_record_open(CmsRecord *record, FunctionCallInfo fcinfo, bool is_before)
@@ -129,9 +125,7 @@ cms_record_int_or(const CmsRecord *record, const char *column, int64 if_null)
 bool
 cms_record_is(const CmsRecord *record, const char *column, const char *value)
 {
-	char *text = cms_record_text(record, column);
-
-	return text != NULL && strcmp(text, value) == 0;
+	return cms_text_equal(cms_record_text(record, column), value);
 }
 
 bool
@@ -175,8 +169,7 @@ cms_record_set(CmsRecord *record, const char *column, Datum value, bool isnull)
 void
 cms_record_set_text(CmsRecord *record, const char *column, const char *value)
 {
-	cms_record_set(
-		record, column, value == NULL ? (Datum) 0 : CStringGetTextDatum(value), value == NULL);
+	cms_record_set(record, column, cms_text_datum(value), value == NULL);
 }
 
 void
@@ -254,11 +247,8 @@ cms_record_choice(const CmsRecord *record, const char *column, const char *const
 	char *text = cms_record_text(record, column);
 	StringInfoData hint;
 
-	if (text == NULL && may_be_null)
+	if (text == NULL ? may_be_null : cms_text_is_one_of(text, choices))
 		return;
-	for (int i = 0; text != NULL && choices[i] != NULL; i++)
-		if (strcmp(text, choices[i]) == 0)
-			return;
 
 	initStringInfo(&hint);
 	appendStringInfoString(&hint, "Use one of ");
@@ -366,69 +356,4 @@ cms_record_fixed(const CmsRecord *record, const char *column, const char *hint)
 						  hint,
 						  "%s cannot be changed after creation",
 						  column);
-}
-
-char *
-cms_text_trim(const char *text)
-{
-	int from = 0;
-	int to = strlen(text);
-
-	while (from < to)
-	{
-		int length = pg_mblen(text + from);
-
-		if (!is_blank(text + from, length))
-			break;
-		from += length;
-	}
-	/* from the end: no character but a blank ends in the bytes of one */
-	for (;;)
-	{
-		int length = 1;
-
-		while (length <= BLANK_MAX_BYTES && length <= to - from &&
-			   !is_blank(text + to - length, length))
-			length++;
-		if (length > BLANK_MAX_BYTES || length > to - from)
-			break;
-		to -= length;
-	}
-	return pnstrdup(text + from, to - from);
-}
-
-bool
-cms_text_is_blank(const char *text)
-{
-	while (*text != '\0')
-	{
-		int length = pg_mblen(text);
-
-		if (!is_blank(text, length))
-			return false;
-		text += length;
-	}
-	return true;
-}
-
-/* Whether one character is blank: what prints as nothing. In UTF-8 also the wide spaces. */
-static bool
-is_blank(const char *text, int length)
-{
-	const unsigned char *c = (const unsigned char *) text;
-
-	if (length == 1)
-		return *c == ' ' || (*c >= '\t' && *c <= '\r');
-	if (GetDatabaseEncoding() != PG_UTF8)
-		return false;
-	if (length == 2)
-		return c[0] == 0xC2 && (c[1] == 0xA0 || c[1] == 0x85);
-	if (length != 3)
-		return false;
-	/* U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F, U+3000 */
-	return (c[0] == 0xE1 && c[1] == 0x9A && c[2] == 0x80) ||
-		   (c[0] == 0xE2 && c[1] == 0x80 &&
-			((c[2] >= 0x80 && c[2] <= 0x8A) || c[2] == 0xA8 || c[2] == 0xA9 || c[2] == 0xAF)) ||
-		   (c[0] == 0xE2 && c[1] == 0x81 && c[2] == 0x9F) ||
-		   (c[0] == 0xE3 && c[1] == 0x80 && c[2] == 0x80);
 }

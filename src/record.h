@@ -65,16 +65,7 @@ extern void cms_record_day(const CmsRecord *record, const char *column);
 /* MS003 */
 extern void cms_record_fixed(const CmsRecord *record, const char *column, const char *hint);
 
-/* the text without blanks around it; palloc'd */
-extern char *cms_text_trim(const char *text);
-extern bool cms_text_is_blank(const char *text);
-
-/*
- * Bytes of an id of the outside world, a bill's reference or a key: enough for any,
- * and two of them fit into one entry of an index.
- */
-#define CMS_ID_MAX_BYTES 1000
-/* not blank and not longer; where it is NULL, 23502 */
+/* an id of the outside world: not blank and not longer than CMS_ID_MAX_BYTES; where it is NULL, 23502 */
 extern void cms_record_id(const CmsRecord *record, const char *column);
 
 #endif

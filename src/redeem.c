@@ -26,6 +26,7 @@
 #include "plan.h"
 #include "redeem.h"
 #include "result.h"
+#include "text.h"
 
 PG_FUNCTION_INFO_V1(cms_check);
 PG_FUNCTION_INFO_V1(cms_redeem);
@@ -301,18 +302,13 @@ replay(Redemption *r)
 }
 
 static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-static bool
 same_request(const Redemption *r, Numeric bill_amount, const char *customer, const char *store,
 			 const char *till)
 {
 	return cms_money_compare(bill_amount, r->request.bill_amount) == 0 &&
-		   same_text(customer, r->request.customer) && same_text(store, r->request.place.store) &&
-		   same_text(till, r->request.place.till);
+		   cms_text_equal(customer, r->request.customer) &&
+		   cms_text_equal(store, r->request.place.store) &&
+		   cms_text_equal(till, r->request.place.till);
 }
 
 /*
@@ -399,7 +395,7 @@ insert_coupon(Redemption *r)
 		Int32GetDatum(r->org),
 		Int64GetDatum(r->found.offer->offer_id),
 		CStringGetTextDatum(r->code),
-		r->request.customer ? CStringGetTextDatum(r->request.customer) : (Datum) 0,
+		cms_text_datum(r->request.customer),
 		TimestampTzGetDatum(r->request.at),
 		TimestampTzGetDatum(own_end),
 	};
@@ -421,15 +417,15 @@ insert_redemption(const Redemption *r, int nth)
 		Int32GetDatum(r->org),
 		Int64GetDatum(r->found.offer->offer_id),
 		Int64GetDatum(r->found.coupon.coupon_id),
-		request->customer ? CStringGetTextDatum(request->customer) : (Datum) 0,
+		cms_text_datum(request->customer),
 		Int32GetDatum(nth),
 		BoolGetDatum(r->found.common && request->customer == NULL),
 		CStringGetTextDatum(r->bill_ref),
 		NumericGetDatum(request->bill_amount),
 		NumericGetDatum(r->verdict.eligible),
 		NumericGetDatum(r->verdict.discount),
-		request->place.store ? CStringGetTextDatum(request->place.store) : (Datum) 0,
-		request->place.till ? CStringGetTextDatum(request->place.till) : (Datum) 0,
+		cms_text_datum(request->place.store),
+		cms_text_datum(request->place.till),
 		TimestampTzGetDatum(request->at),
 		TimestampTzGetDatum(GetCurrentTimestamp()),
 		CStringGetTextDatum(cms_caller_name()),

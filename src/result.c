@@ -9,10 +9,10 @@
 
 #include "access/htup_details.h"
 #include "funcapi.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "result.h"
+#include "text.h"
 
 /*
  * The descriptor is looked up once per query, not per call.
@@ -69,5 +69,5 @@ void
 cms_result_text(const char *text, Datum *values, bool *nulls, int column)
 {
 	nulls[column] = (text == NULL);
-	values[column] = text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+	values[column] = cms_text_datum(text);
 }

@@ -17,6 +17,7 @@
 #include "plan.h"
 #include "redeem.h"
 #include "result.h"
+#include "text.h"
 
 PG_FUNCTION_INFO_V1(cms_reverse);
 
@@ -180,7 +181,7 @@ write_reversal(const Reversal *r)
 		Int64GetDatum(r->redemption_id),
 		TimestampTzGetDatum(r->at),
 		CStringGetTextDatum(cms_caller_name()),
-		r->note ? CStringGetTextDatum(r->note) : (Datum) 0,
+		cms_text_datum(r->note),
 		BoolGetDatum(restore),
 	};
 	const char nulls[] = {' ', ' ', ' ', ' ', r->note ? ' ' : 'n', ' '};

@@ -11,6 +11,7 @@
 #include "port/pg_bitutils.h"
 
 #include "rule.h"
+#include "text.h"
 
 static void rule_validity(const CmsOffer *offer, const CmsCoupon *coupon,
 						  const CmsUseRequest *request, const CmsUsage *usage, CmsVerdict *verdict);
@@ -24,7 +25,6 @@ static bool line_is_eligible(const CmsOffer *offer, const CmsItem *line);
 static void tell_next(const CmsOffer *offer, const CmsCoupon *coupon, const CmsUseRequest *request,
 					  const CmsUsage *usage, CmsVerdict *verdict);
 static DateADT first_day(const CmsOffer *offer, const CmsCoupon *coupon);
-static bool same(const char *a, const char *b);
 
 static inline void
 refuse(CmsVerdict *verdict, CmsReason reason)
@@ -63,7 +63,7 @@ rule_validity(const CmsOffer *offer, const CmsCoupon *coupon, const CmsUseReques
 		refuse(verdict, CMS_NOT_STARTED);
 	/* what nobody in particular holds is for whoever brings it */
 	if (!offer->anyone_may_redeem && coupon->holder != NULL &&
-		!same(coupon->holder, request->customer))
+		!cms_text_equal(coupon->holder, request->customer))
 		refuse(verdict, CMS_NOT_THE_HOLDER);
 }
 
@@ -241,7 +241,8 @@ cms_rule_issue_offer(const CmsOffer *offer, const char *service, const char *con
 		return CMS_OFFER_ARCHIVED;
 	if (offer->claim_service != NULL)
 	{
-		if (!same(offer->claim_service, service) || !same(offer->claim_ref, consumer_ref))
+		if (!cms_text_equal(offer->claim_service, service) ||
+			!cms_text_equal(offer->claim_ref, consumer_ref))
 			return CMS_NOT_THE_CLAIMANT;
 	}
 	else if (offer->owner_service != NULL)
@@ -350,12 +351,4 @@ cms_rule_effective_end(const CmsOffer *offer, bool has_own_end, TimestampTz own_
 	if (offer->end_binds_coupons)
 		*expires_at = Min(*expires_at, offer->ends_at);
 	return has_own_end || offer->end_binds_coupons;
-}
-
-static bool
-same(const char *a, const char *b)
-{
-	if (a == NULL || b == NULL)
-		return a == b;
-	return strcmp(a, b) == 0;
 }

@@ -9,10 +9,11 @@
 #include "utils/builtins.h"
 
 #include "args.h"
+#include "list_check.h"
 #include "plan.h"
-#include "record.h"
 #include "result.h"
 #include "settings.h"
+#include "text.h"
 
 /* One id or name, and what became of it. */
 typedef struct TagLine
@@ -100,8 +101,7 @@ check_type(FunctionCallInfo fcinfo, int n)
 {
 	char *type = cms_arg_required_id(fcinfo, n, "entity_type");
 
-	if (strcmp(type, "TILL") != 0 && strcmp(type, "STORE") != 0 && strcmp(type, "ZONE") != 0 &&
-		strcmp(type, "CONCEPT") != 0)
+	if (!cms_text_is_one_of(type, cms_list_entity_types))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"entity_type\" \"%s\" is unknown", type),

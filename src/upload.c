@@ -23,8 +23,8 @@
 #include "counter.h"
 #include "issue.h"
 #include "plan.h"
-#include "record.h"
 #include "result.h"
+#include "text.h"
 #include "upload.h"
 
 #define BATCH_LINES 10000
