@@ -4,12 +4,12 @@
  */
 #include "cms.h"
 
-#include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "args.h"
+#include "array.h"
 #include "money.h"
 #include "org.h"
 #include "text.h"
@@ -144,9 +144,6 @@ int
 cms_arg_texts(FunctionCallInfo fcinfo, int n, const char *name, char ***values)
 {
 	ArrayType *array;
-	Datum *elements;
-	bool *nulls;
-	int count;
 
 	if (PG_ARGISNULL(n))
 		return -1;
@@ -156,11 +153,7 @@ cms_arg_texts(FunctionCallInfo fcinfo, int n, const char *name, char ***values)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must have one dimension, not %d", name, ARR_NDIM(array)),
 				 errhint("Pass a flat array, one element a line.")));
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
-	*values = palloc(sizeof(char *) * Max(count, 1));
-	for (int i = 0; i < count; i++)
-		(*values)[i] = nulls[i] ? NULL : TextDatumGetCString(elements[i]);
-	return count;
+	return cms_array_texts(PointerGetDatum(array), values);
 }
 
 int

@@ -27,6 +27,7 @@
 #include "utils/builtins.h"
 #include "utils/resowner.h"
 
+#include "array.h"
 #include "codebook.h"
 #include "counter.h"
 #include "permutation.h"
@@ -150,28 +151,13 @@ cms_codebook_room(const CmsOffer *offer, bool read_only)
 }
 
 Datum
-cms_codebook_texts(const char *const *texts, int count)
-{
-	Datum *datums = palloc(sizeof(Datum) * Max(count, 1));
-	ArrayType *array;
-
-	for (int i = 0; i < count; i++)
-		datums[i] = CStringGetTextDatum(texts[i]);
-	array = construct_array(datums, count, TEXTOID, -1, false, TYPALIGN_INT);
-	for (int i = 0; i < count; i++)
-		pfree(DatumGetPointer(datums[i]));
-	pfree(datums);
-	return PointerGetDatum(array);
-}
-
-Datum
 cms_codebook_names(const char *code)
 {
 	char masks[2][CMS_CODE_MAX_LENGTH + 1];
 	int nmasks = cms_code_reserving_masks(code, masks);
 	const char *names[] = {code, masks[0], masks[1]};
 
-	return cms_codebook_texts(names, 1 + nmasks);
+	return cms_array_of_texts(names, 1 + nmasks);
 }
 
 CmsReserved *
@@ -206,7 +192,7 @@ cms_codebook_reserved_of_codes(int org, const char *const *codes, int ncodes)
 			names[distinct++] = names[i];
 	}
 
-	Datum values[] = {Int32GetDatum(org), cms_codebook_texts(names, distinct)};
+	Datum values[] = {Int32GetDatum(org), cms_array_of_texts(names, distinct)};
 
 	return read_reserved(cms_plan_run_latest(&reserved_of_names, values, NULL));
 }
@@ -417,18 +403,10 @@ static int
 run_stock(CmsPlan *plan, const CmsOffer *offer, const char *const *codes, const int64 *ids,
 		  int count, int most)
 {
-	Datum *id_datums = palloc(sizeof(Datum) * Max(count, 1));
-	ArrayType *id_array;
-
-	for (int i = 0; i < count; i++)
-		id_datums[i] = Int64GetDatum(ids[i]);
-	id_array =
-		construct_array(id_datums, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
-
 	Datum values[] = {Int32GetDatum(offer->org),
 					  Int64GetDatum(offer->offer_id),
-					  PointerGetDatum(id_array),
-					  cms_codebook_texts(codes, count),
+					  cms_array_of_int64s(ids, count),
+					  cms_array_of_texts(codes, count),
 					  Int32GetDatum(most)};
 
 	return (int) cms_plan_run_latest(plan, values, NULL);

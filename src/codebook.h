@@ -58,9 +58,6 @@ extern bool cms_codebook_is_reserved(const CmsReserved *reserved, const char *co
 /* whether every code of the pattern is */
 extern bool cms_codebook_reserves_all(const CmsReserved *reserved, const CmsCodePattern *pattern);
 
-/* text[] of C strings */
-extern Datum cms_codebook_texts(const char *const *texts, int count);
-
 /* Ids for new coupons, ascending if nobody else takes some. */
 extern int64 *cms_codebook_ids(int count);
 /*

@@ -9,9 +9,9 @@
 #include "cms.h"
 
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "array.h"
 #include "counter.h"
 #include "coupon.h"
 #include "issue.h"
@@ -307,15 +307,12 @@ may_receive(int org, const CmsFound *found, const CmsUseRequest *request, int64 
 static bool
 received_others(int org, const CmsOffer *offer, const CmsUseRequest *request, bool read_only)
 {
-	Datum *others = palloc(sizeof(Datum) * offer->nexclusions);
-	Datum values[3] = {Int32GetDatum(org), CStringGetTextDatum(request->customer)};
+	Datum values[] = {Int32GetDatum(org),
+					  CStringGetTextDatum(request->customer),
+					  cms_array_of_int64s(offer->exclusions, offer->nexclusions)};
 	bool isnull;
 	TimestampTz received_at;
 
-	for (int i = 0; i < offer->nexclusions; i++)
-		others[i] = Int64GetDatum(offer->exclusions[i]);
-	values[2] = PointerGetDatum(construct_array(
-		others, offer->nexclusions, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	if (read_only)
 		cms_plan_run(&last_of_others, values, NULL, true);
 	else

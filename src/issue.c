@@ -25,11 +25,11 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "array.h"
 #include "claim.h"
 #include "codebook.h"
 #include "counter.h"
@@ -385,12 +385,7 @@ read_receipts(CmsIssue *issue, const CmsIssueLine *line, CmsReceipts *receipts)
 
 	if (has_exclusions)
 	{
-		Datum *others = palloc(sizeof(Datum) * offer->nexclusions);
-
-		for (int i = 0; i < offer->nexclusions; i++)
-			others[i] = Int64GetDatum(offer->exclusions[i]);
-		values[4] = PointerGetDatum(construct_array(
-			others, offer->nexclusions, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		values[4] = cms_array_of_int64s(offer->exclusions, offer->nexclusions);
 		cms_plan_run_latest(&receipts_of_customer, values, NULL);
 	}
 	else

@@ -11,11 +11,12 @@
 #include "catalog/pg_type.h"
 #include "common/cryptohash.h"
 #include "common/sha2.h"
-#include "utils/array.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "args.h"
+#include "array.h"
 #include "claim.h"
 #include "issue.h"
 #include "plan.h"
@@ -226,13 +227,11 @@ replay_request(const CmsOffer *offer, IssueCall *call, Datum hash)
 {
 	Datum values[] = {Int32GetDatum(call->org), CStringGetTextDatum(call->request_key), hash};
 	bool isnull;
-	Datum *coupons;
-	bool *no_coupon;
-	bool *no_reason;
-	Datum *reasons;
-	int count;
+	int64 *coupons;
+	char **reasons;
 
-	cms_plan_run(&read_request, values, NULL, false);
+	if (cms_plan_run(&read_request, values, NULL, false) == 0)
+		elog(ERROR, "request \"%s\" vanished", call->request_key);
 	if (!cms_row_bool(0, 1, false))
 	{
 		for (int i = 0; i < call->nlines; i++)
@@ -243,37 +242,21 @@ replay_request(const CmsOffer *offer, IssueCall *call, Datum hash)
 		return;
 	}
 
-	Datum coupon_ids = cms_row_value(0, 2, &isnull);
-	Datum reason_names = cms_row_value(0, 3, &isnull);
-
-	deconstruct_array(DatumGetArrayTypePCopy(coupon_ids),
-					  INT8OID,
-					  sizeof(int64),
-					  FLOAT8PASSBYVAL,
-					  TYPALIGN_DOUBLE,
-					  &coupons,
-					  &no_coupon,
-					  &count);
-	deconstruct_array(DatumGetArrayTypePCopy(reason_names),
-					  TEXTOID,
-					  -1,
-					  false,
-					  TYPALIGN_INT,
-					  &reasons,
-					  &no_reason,
-					  &count);
+	cms_array_int64s(cms_row_value(0, 2, &isnull), &coupons);
+	cms_array_texts(cms_row_value(0, 3, &isnull), &reasons);
 	for (int i = 0; i < call->nlines; i++)
 	{
 		CmsIssueLine *line = &call->lines[i];
 
+		CHECK_FOR_INTERRUPTS();
 		line->replayed = true;
-		if (!no_reason[i])
+		if (reasons[i] != NULL)
 		{
-			line->reason = cms_reason_of_name(TextDatumGetCString(reasons[i]));
+			line->reason = cms_reason_of_name(reasons[i]);
 			line->message = pstrdup(cms_reason_message(line->reason));
 		}
 		else
-			replay_line(offer, line, DatumGetInt64(coupons[i]));
+			replay_line(offer, line, coupons[i]);
 	}
 }
 
@@ -296,38 +279,26 @@ replay_line(const CmsOffer *offer, CmsIssueLine *line, int64 coupon_id)
 static void
 close_request(IssueCall *call)
 {
-	Datum *coupons = palloc(sizeof(Datum) * Max(call->nlines, 1));
-	Datum *reasons = palloc(sizeof(Datum) * Max(call->nlines, 1));
+	int64 *coupons = palloc(sizeof(int64) * Max(call->nlines, 1));
+	const char **reasons = palloc(sizeof(char *) * Max(call->nlines, 1));
 	bool *refused = palloc(sizeof(bool) * Max(call->nlines, 1));
-	bool *issued = palloc(sizeof(bool) * Max(call->nlines, 1));
-	int lower = 1;
 	bool any = false;
 
 	for (int i = 0; i < call->nlines; i++)
 	{
 		const CmsIssueLine *line = &call->lines[i];
 
-		issued[i] = line->reason == CMS_OK;
-		refused[i] = !issued[i];
-		any |= issued[i];
-		coupons[i] = Int64GetDatum(line->coupon_id);
-		reasons[i] = refused[i] ? CStringGetTextDatum(cms_reason_name(line->reason)) : (Datum) 0;
+		refused[i] = line->reason != CMS_OK;
+		any |= !refused[i];
+		coupons[i] = line->coupon_id;
+		reasons[i] = cms_reason_name(line->reason);
 	}
 
 	Datum values[] = {
 		Int32GetDatum(call->org),
 		CStringGetTextDatum(call->request_key),
-		PointerGetDatum(construct_md_array(coupons,
-										   refused,
-										   1,
-										   &call->nlines,
-										   &lower,
-										   INT8OID,
-										   sizeof(int64),
-										   FLOAT8PASSBYVAL,
-										   TYPALIGN_DOUBLE)),
-		PointerGetDatum(construct_md_array(
-			reasons, issued, 1, &call->nlines, &lower, TEXTOID, -1, false, TYPALIGN_INT)),
+		cms_array_of_nullable_int64s(coupons, refused, call->nlines),
+		cms_array_of_texts(reasons, call->nlines),
 	};
 
 	cms_write_run(any ? &fill_request : &drop_request, values, NULL);

@@ -16,13 +16,12 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "args.h"
-#include "codebook.h"
+#include "array.h"
 #include "org.h"
 #include "plan.h"
 #include "result.h"
@@ -40,7 +39,6 @@ PG_FUNCTION_INFO_V1(cms_code_upload_insert);
 static int read_lines(CmsPlan *plan, const CmsUpload *upload, int most, CmsUploadLine *lines);
 static void remove_loaded(int org, const CmsUploadLine *lines, int nlines);
 static int keep_rejected(int org, const CmsUploadLine *lines, int nlines);
-static Datum int64_array(const int64 *numbers, int count);
 static void column_of(TriggerData *trigger, const char *name, Datum *value, char *null);
 
 /* Two statements, because each goes along the index and stops; one with OR would read all lines. */
@@ -157,7 +155,7 @@ remove_loaded(int org, const CmsUploadLine *lines, int nlines)
 			loaded[count++] = lines[i].line;
 	}
 
-	Datum values[] = {Int32GetDatum(org), int64_array(loaded, count)};
+	Datum values[] = {Int32GetDatum(org), cms_array_of_int64s(loaded, count)};
 
 	if (count > 0)
 		cms_plan_run(&delete_lines, values, NULL, false);
@@ -185,9 +183,9 @@ keep_rejected(int org, const CmsUploadLine *lines, int nlines)
 	}
 
 	Datum values[] = {Int32GetDatum(org),
-					  int64_array(rejected, count),
-					  cms_codebook_texts(reasons, count),
-					  cms_codebook_texts(messages, count)};
+					  cms_array_of_int64s(rejected, count),
+					  cms_array_of_texts(reasons, count),
+					  cms_array_of_texts(messages, count)};
 
 	if (count > 0)
 		cms_plan_run(&reject_lines, values, NULL, false);
@@ -255,7 +253,7 @@ cms_code_upload_insert(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	Datum values[7];
-	char nulls[7] = "       ";
+	char nulls[] = "       ";
 	int org;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_INSTEAD(trigger->tg_event) ||
@@ -295,15 +293,4 @@ column_of(TriggerData *trigger, const char *name, Datum *value, char *null)
 
 	*value = SPI_getbinval(trigger->tg_trigtuple, desc, SPI_fnumber(desc, name), &isnull);
 	*null = isnull ? 'n' : ' ';
-}
-
-static Datum
-int64_array(const int64 *numbers, int count)
-{
-	Datum *datums = palloc(sizeof(Datum) * Max(count, 1));
-
-	for (int i = 0; i < count; i++)
-		datums[i] = Int64GetDatum(numbers[i]);
-	return PointerGetDatum(
-		construct_array(datums, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }

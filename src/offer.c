@@ -22,6 +22,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "array.h"
 #include "offer.h"
 #include "org.h"
 #include "plan.h"
@@ -363,21 +364,7 @@ read_columns(CmsOffer *offer)
 
 	value = cms_row_value(0, col_exclusions, &isnull);
 	if (!isnull)
-	{
-		Datum *others;
-
-		deconstruct_array(DatumGetArrayTypeP(value),
-						  INT8OID,
-						  sizeof(int64),
-						  FLOAT8PASSBYVAL,
-						  TYPALIGN_DOUBLE,
-						  &others,
-						  NULL,
-						  &offer->nexclusions);
-		offer->exclusions = palloc(sizeof(int64) * offer->nexclusions);
-		for (int i = 0; i < offer->nexclusions; i++)
-			offer->exclusions[i] = DatumGetInt64(others[i]);
-	}
+		offer->nexclusions = cms_array_int64s(value, &offer->exclusions);
 }
 
 /* F1, F22: when the offer ends, and whether its coupons end with it. */
@@ -448,23 +435,20 @@ read_list(int column, int *count)
 {
 	bool isnull;
 	Datum value = cms_row_value(0, column, &isnull);
-	Datum *texts;
+	char **members;
 	CmsListed *list;
 
 	*count = 0;
 	if (isnull)
 		return NULL;
-	deconstruct_array(
-		DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &texts, NULL, count);
+	*count = cms_array_texts(value, &members);
 	list = palloc(sizeof(CmsListed) * *count);
 	for (int i = 0; i < *count; i++)
 	{
-		char *member = TextDatumGetCString(texts[i]);
-
-		list[i].kind = member[0];
-		list[i].value = member + 1;
+		list[i].kind = members[i][0];
+		list[i].value = members[i] + 1;
 	}
-	pfree(texts);
+	pfree(members);
 	qsort(list, *count, sizeof(CmsListed), compare_listed);
 	return list;
 }

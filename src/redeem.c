@@ -15,11 +15,11 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "args.h"
+#include "array.h"
 #include "counter.h"
 #include "coupon.h"
 #include "org.h"
@@ -573,13 +573,13 @@ answer(FunctionCallInfo fcinfo, MemoryContext caller, const Redemption *r, bool 
 static Datum
 reason_names(uint64 reasons, CmsReason first)
 {
-	Datum names[CMS_REASON_COUNT];
+	const char *names[CMS_REASON_COUNT];
 	int count = 0;
 
 	if (first != CMS_OK)
 		reasons |= CMS_REASON_BIT(first);
 	for (int reason = 1; reason < CMS_REASON_COUNT; reason++)
 		if (reasons & CMS_REASON_BIT(reason))
-			names[count++] = CStringGetTextDatum(cms_reason_name(reason));
-	return PointerGetDatum(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT));
+			names[count++] = cms_reason_name(reason);
+	return cms_array_of_texts(names, count);
 }

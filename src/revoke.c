@@ -9,10 +9,10 @@
 #include "cms.h"
 
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "args.h"
+#include "array.h"
 #include "counter.h"
 #include "offer.h"
 #include "plan.h"
@@ -119,7 +119,7 @@ cms_revoke(PG_FUNCTION_ARGS)
 
 	/* of customers the active coupons are meant, and with the offer all may have ended */
 	if (scope == SCOPE_CUSTOMERS && offer->end_binds_coupons && at >= offer->ends_at)
-		list = PointerGetDatum(construct_empty_array(TEXTOID));
+		list = cms_array_of_texts(NULL, 0);
 
 	Datum arguments[] = {Int32GetDatum(org),
 						 Int64GetDatum(offer_id),
@@ -193,29 +193,28 @@ fetch_list(FunctionCallInfo fcinfo, int n, const char *name, Scope scope)
 static Datum
 normalised(char **codes, int count)
 {
-	Datum *values = palloc(sizeof(Datum) * Max(count, 1));
-	int good = 0;
+	const char **good = palloc(sizeof(char *) * Max(count, 1));
+	int ngood = 0;
 	char code[CMS_CODE_MAX_LENGTH + 1];
 
 	for (int i = 0; i < count; i++)
 		if (cms_code_normalise(codes[i], strlen(codes[i]), code) == CMS_OK)
-			values[good++] = CStringGetTextDatum(code);
-	return PointerGetDatum(construct_array(values, good, TEXTOID, -1, false, TYPALIGN_INT));
+			good[ngood++] = pstrdup(code);
+	return cms_array_of_texts(good, ngood);
 }
 
 /* "codes" as they are stored */
 static bool
 names_common_code(Datum codes, const CmsOffer *offer)
 {
-	Datum *values;
+	char **texts;
 	int count;
 
 	if (offer->common_code == NULL)
 		return false;
-	deconstruct_array(
-		DatumGetArrayTypeP(codes), TEXTOID, -1, false, TYPALIGN_INT, &values, NULL, &count);
+	count = cms_array_texts(codes, &texts);
 	for (int i = 0; i < count; i++)
-		if (strcmp(TextDatumGetCString(values[i]), offer->common_code) == 0)
+		if (strcmp(texts[i], offer->common_code) == 0)
 			return true;
 	return false;
 }

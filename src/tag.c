@@ -5,10 +5,10 @@
 #include "cms.h"
 
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "args.h"
+#include "array.h"
 #include "list_check.h"
 #include "plan.h"
 #include "result.h"
@@ -46,7 +46,6 @@ static char *check_type(FunctionCallInfo fcinfo, int n);
 static void find_ids(TagLine *lines, int count);
 static void find_by_name(int org, const char *entity_type, TagLine *lines, int count);
 static void add(int org, int64 offer_id, const char *entity_type, const TagLine *lines, int count);
-static Datum texts(Datum *values, int count);
 
 PG_FUNCTION_INFO_V1(cms_tag_offer);
 
@@ -124,17 +123,17 @@ static void
 find_by_name(int org, const char *entity_type, TagLine *lines, int count)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Datum *names = palloc(sizeof(Datum) * Max(count, 1));
+	const char **names = palloc(sizeof(char *) * Max(count, 1));
 	Datum values[3];
 	uint64 rows;
 
 	if (count == 0)
 		return;
 	for (int i = 0; i < count; i++)
-		names[i] = CStringGetTextDatum(lines[i].value == NULL ? "" : cms_text_trim(lines[i].value));
+		names[i] = lines[i].value == NULL ? "" : cms_text_trim(lines[i].value);
 	values[0] = Int32GetDatum(org);
 	values[1] = CStringGetTextDatum(entity_type);
-	values[2] = texts(names, count);
+	values[2] = cms_array_of_texts(names, count);
 
 	SPI_connect();
 	rows = cms_plan_run(&find_names, values, NULL, false);
@@ -158,26 +157,20 @@ find_by_name(int org, const char *entity_type, TagLine *lines, int count)
 static void
 add(int org, int64 offer_id, const char *entity_type, const TagLine *lines, int count)
 {
-	Datum *ids = palloc(sizeof(Datum) * Max(count, 1));
+	const char **ids = palloc(sizeof(char *) * Max(count, 1));
 	int nids = 0;
 	Datum values[4];
 
 	for (int i = 0; i < count; i++)
 		if (lines[i].entity_id != NULL)
-			ids[nids++] = CStringGetTextDatum(lines[i].entity_id);
+			ids[nids++] = lines[i].entity_id;
 	if (nids == 0)
 		return;
 	values[0] = Int32GetDatum(org);
 	values[1] = Int64GetDatum(offer_id);
 	values[2] = CStringGetTextDatum(entity_type);
-	values[3] = texts(ids, nids);
+	values[3] = cms_array_of_texts(ids, nids);
 	SPI_connect();
 	cms_plan_run(&add_places, values, NULL, false);
 	SPI_finish();
-}
-
-static Datum
-texts(Datum *values, int count)
-{
-	return PointerGetDatum(construct_array(values, count, TEXTOID, -1, false, TYPALIGN_INT));
 }

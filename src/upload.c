@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 
 #include "args.h"
+#include "array.h"
 #include "claim.h"
 #include "codebook.h"
 #include "counter.h"
@@ -253,7 +254,7 @@ refuse_taken(CmsUpload *upload, CmsUploadLine **lines, int nlines)
 	for (int i = 0; i < nlines; i++)
 		codes[i] = lines[i]->code;
 
-	Datum values[] = {Int32GetDatum(upload->org), cms_codebook_texts(codes, nlines)};
+	Datum values[] = {Int32GetDatum(upload->org), cms_array_of_texts(codes, nlines)};
 
 	rows = cms_plan_run_latest(&taken_codes, values, NULL);
 	for (uint64 row = 0; row < rows; row++)
