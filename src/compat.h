@@ -14,14 +14,14 @@
 #include "access/htup_details.h"
 #include "access/tupdesc.h"
 
-/* PostgreSQL 18 moved the attributes of a descriptor behind a function. */
-#ifndef TupleDescAttr
-#define TupleDescAttr(tupdesc, i) (&(tupdesc)->attrs[(i)])
-#endif
-
 /* PostgreSQL 16 split varatt.h from postgres.h. */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
+#endif
+
+/* PostgreSQL 18 puts the mark in front. */
+#ifndef pg_noreturn
+#define pg_noreturn _Noreturn
 #endif
 
 #endif

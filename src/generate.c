@@ -55,7 +55,7 @@ typedef struct Maker
 } Maker;
 
 static void require_fit(const CmsOffer *offer, int64 how_many);
-static void refuse_codes(const CmsOffer *offer, int64 possible) pg_attribute_noreturn();
+pg_noreturn static void refuse_codes(const CmsOffer *offer, int64 possible);
 static bool may_collide(const CmsOffer *offer, int64 how_many);
 static int draw_batch(Maker *maker, int want);
 static int walk_batch(Maker *maker, int want);

@@ -22,7 +22,7 @@ static void parse_line(JsonbContainer *line, int number, CmsItem *item);
 static bool member_of(JsonbContainer *line, const char *name, JsonbValue *value);
 static char *text_member(JsonbContainer *line, int number, const char *name);
 static bool on_sale_member(JsonbContainer *line, int number);
-static void wrong_type(int number, const char *name, const char *expected) pg_attribute_noreturn();
+pg_noreturn static void wrong_type(int number, const char *name, const char *expected);
 
 /*
  * The lines and their total. Errors 22023 naming "items", the line (from 1) and

@@ -131,6 +131,6 @@ extern const CmsOffer *cms_offer_get(int org, int64 offer_id, bool read_only);
 extern void cms_offer_cache_trim(void);
 extern void cms_offer_cache_flush(void);
 extern bool cms_listed(const CmsListed *list, int count, char kind, const char *value);
-extern void cms_offer_unknown(int64 offer_id) pg_attribute_noreturn();
+pg_noreturn extern void cms_offer_unknown(int64 offer_id);
 
 #endif

@@ -46,9 +46,9 @@ extern void cms_record_set(CmsRecord *record, const char *column, Datum value, b
 extern void cms_record_set_text(CmsRecord *record, const char *column, const char *value);
 
 /* error that names the column; hint may be NULL */
-extern void
+pg_noreturn extern void
 cms_record_refuse(const CmsRecord *record, int sqlstate, const char *column, const char *hint,
-				  const char *message, ...) pg_attribute_printf(5, 6) pg_attribute_noreturn();
+				  const char *message, ...) pg_attribute_printf(5, 6);
 
 /* checks of one column: 23502 where it is missing, 23514 where it is wrong */
 extern void cms_record_require(const CmsRecord *record, const char *column, const char *hint);

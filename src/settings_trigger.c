@@ -71,7 +71,7 @@ static CmsPlan lock_scopes = {
 
 static void note(Memo *memo, int org, int64 offer_id);
 static bool is_noted(const Memo *memo, int org, int64 offer_id);
-static void refuse_list(int org, int64 offer_id, CmsScope scope) pg_attribute_noreturn();
+pg_noreturn static void refuse_list(int org, int64 offer_id, CmsScope scope);
 static void raise_version(int org, int64 offer_id);
 
 PG_FUNCTION_INFO_V1(cms_settings_check);
