@@ -10,37 +10,29 @@
  * of codes do not wait for each other, only for somebody who reserves; that is as
  * rare as making an offer.
  *
- * The lock is an advisory one, of a class (last field) that the advisory locks of
- * SQL cannot have. Statements that look what the other side has done take the
- * latest snapshot: a transaction with an older one would miss what was committed
- * before it got the lock.
+ * Statements that look what the other side has done take the latest snapshot: a
+ * transaction with an older one would miss what was committed before it got the
+ * lock.
  */
 #include "cms.h"
 
 #include <math.h>
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
-#include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/resowner.h"
 
 #include "array.h"
 #include "codebook.h"
 #include "counter.h"
+#include "lock.h"
 #include "permutation.h"
 #include "plan.h"
-
-#define LOCK_PURPOSE_CODES 1
-#define LOCK_PURPOSE_CROWD 2
-#define LOCK_CLASS 3
+#include "subxact.h"
 
 /* Codes that two transactions may be expected to have in common before they take turns. */
 #define CROWD 0.001
 
-static void lock_codes(int org, int purpose, LOCKMODE mode);
 static CmsReserved *read_reserved(uint64 rows);
 static int compare_texts(const void *a, const void *b);
 static bool is_name(const CmsReserved *reserved, const char *name);
@@ -99,13 +91,13 @@ static CmsPlan stock_most = {
 void
 cms_codebook_write_lock(int org)
 {
-	lock_codes(org, LOCK_PURPOSE_CODES, ShareLock);
+	cms_lock(org, CMS_LOCK_CODES, ShareLock);
 }
 
 void
 cms_codebook_reserve_lock(int org)
 {
-	lock_codes(org, LOCK_PURPOSE_CODES, ExclusiveLock);
+	cms_lock(org, CMS_LOCK_CODES, ExclusiveLock);
 }
 
 /* One lock for the org, not the pattern: patterns of several offers may overlap. */
@@ -113,16 +105,7 @@ void
 cms_codebook_crowd_lock(const CmsOffer *offer, int64 how_many)
 {
 	if ((double) how_many * (double) how_many > CROWD * cms_code_space(&offer->pattern))
-		lock_codes(offer->org, LOCK_PURPOSE_CROWD, ExclusiveLock);
-}
-
-static void
-lock_codes(int org, int purpose, LOCKMODE mode)
-{
-	LOCKTAG tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) org, purpose, LOCK_CLASS);
-	(void) LockAcquire(&tag, mode, false, false);
+		cms_lock(offer->org, CMS_LOCK_CROWD, ExclusiveLock);
 }
 
 int64
@@ -362,33 +345,25 @@ cms_codebook_stock(const CmsOffer *offer, const char *const *codes, const int64 
 bool
 cms_codebook_stock_all(const CmsOffer *offer, const char *const *codes, const int64 *ids, int count)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	CmsSubxact subxact;
 	volatile bool written = false;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
+	cms_subxact_begin(&subxact);
 	PG_TRY();
 	{
 		run_stock(&stock_all, offer, codes, ids, count, 0);
-		ReleaseCurrentSubTransaction();
+		cms_subxact_end(&subxact, true);
 		written = true;
 	}
 	PG_CATCH();
 	{
-		ErrorData *error;
+		ErrorData *error = cms_subxact_failed(&subxact);
 
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
 		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
 			ReThrowError(error);
 		FreeErrorData(error);
 	}
 	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
 	return written;
 }
 

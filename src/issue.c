@@ -24,22 +24,20 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "array.h"
 #include "claim.h"
 #include "codebook.h"
 #include "counter.h"
 #include "issue_code.h"
+#include "lock.h"
 #include "plan.h"
 #include "redeem.h"
+#include "subxact.h"
 
-/* locks of customers, beside those of the name space of codes */
 #define CUSTOMER_BUCKETS 128
-#define CUSTOMER_BUCKET_BASE 1024
 
 static bool attempt(CmsIssue *issue);
 static bool guarded_attempt(CmsIssue *issue);
@@ -150,36 +148,23 @@ attempt(CmsIssue *issue)
 static bool
 guarded_attempt(CmsIssue *issue)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	CmsSubxact subxact;
 	volatile bool again = false;
 	volatile bool keep = true;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
+	cms_subxact_begin(&subxact);
 	PG_TRY();
 	{
 		if (claim_for_issuer(issue))
 			issue_all(issue);
 		again = issue->wait_for_stock || issue->claim_gone;
 		keep = !again && issue->issued > 0 && !(issue->issuer->all_or_none && any_refused(issue));
-		if (keep)
-			ReleaseCurrentSubTransaction();
-		else
-			RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
+		cms_subxact_end(&subxact, keep);
 	}
 	PG_CATCH();
 	{
-		ErrorData *error;
+		ErrorData *error = cms_subxact_failed(&subxact);
 
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
 		/* the customer was given another coupon meanwhile: read again, decide again */
 		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION || error->constraint_name == NULL ||
 			strcmp(error->constraint_name, "coupon_nth_of_a_customer_is_unique") != 0)
@@ -190,6 +175,7 @@ guarded_attempt(CmsIssue *issue)
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access due to concurrent issue to the same customer"),
 				 errhint("The transaction might succeed if retried.")));
+		FreeErrorData(error);
 		again = true;
 		keep = false;
 	}
@@ -307,10 +293,7 @@ bucket_of(const char *customer)
 static void
 lock_bucket(int org, int bucket)
 {
-	LOCKTAG tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, org, CUSTOMER_BUCKET_BASE + bucket, 3);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	cms_lock(org, CMS_LOCK_FIRST_CUSTOMERS + bucket, ExclusiveLock);
 }
 
 /* False: another transaction was faster, decide again. */

@@ -1,0 +1,22 @@
+/*
+ * lock.h
+ *	  Locks of an org that are not of rows: what each is for, and that no other
+ *	  user of advisory locks can meet them.
+ */
+#ifndef CMS_LOCK_H
+#define CMS_LOCK_H
+
+#include "storage/lockdefs.h"
+
+/* What a lock is of, within its org. */
+typedef enum CmsLock
+{
+	CMS_LOCK_CODES = 1,             /* the name space of codes */
+	CMS_LOCK_CROWD = 2,             /* making codes where many would be made twice */
+	CMS_LOCK_FIRST_CUSTOMERS = 1024 /* the first of the buckets of customers, up to the end */
+} CmsLock;
+
+/* until the end of the transaction; waits */
+extern void cms_lock(int org, int what, LOCKMODE mode);
+
+#endif
