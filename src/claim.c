@@ -145,9 +145,10 @@ cms_release(PG_FUNCTION_ARGS)
 		{
 			claimed = true;
 			reason = CMS_ALREADY_ISSUED;
-			message = psprintf("%s keeps the offer, of which " INT64_FORMAT " are issued.",
+			message = psprintf("%s keeps the offer, of which " INT64_FORMAT " %s issued.",
 							   cms_claim_text(&holder),
-							   totals.issued);
+							   totals.issued,
+							   totals.issued == 1 ? "is" : "are");
 		}
 		else
 		{

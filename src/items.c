@@ -153,6 +153,6 @@ wrong_type(int number, const char *name, const char *expected)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("items[%d] has a \"%s\" that is not %s", number, name, expected),
+			 errmsg("items[%d]: \"%s\" is not %s", number, name, expected),
 			 errhint("Give \"%s\" as %s.", name, expected)));
 }

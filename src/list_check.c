@@ -26,6 +26,12 @@ static CmsPlan place_exists = {
 	.argtypes = {INT4OID, TEXTOID, TEXTOID},
 };
 
+static CmsPlan place_has_children = {
+	.text = "SELECT FROM cms.org_entity WHERE org_id = $1 AND parent_type = $2 AND parent_id = $3",
+	.nargs = 3,
+	.argtypes = {INT4OID, TEXTOID, TEXTOID},
+};
+
 static CmsPlan poc_exists = {
 	.text = "SELECT FROM cms.poc WHERE org_id = $1 AND poc_id = $2",
 	.nargs = 2,
@@ -53,6 +59,7 @@ static void check_reminder(CmsRecord *record);
 static void check_offer_poc(CmsRecord *record);
 static void check_place(CmsRecord *record);
 static void check_poc(CmsRecord *record);
+static void require_no_children(const CmsRecord *record);
 static void require_offer(const CmsRecord *record, CmsScope scope);
 static void require_org(const CmsRecord *record);
 static bool found(CmsPlan *plan, const Datum *values);
@@ -209,13 +216,18 @@ check_place(CmsRecord *record)
 	cms_record_id(record, "parent_id");
 }
 
-/* Only after the row, because a parent may come later in the same statement. */
+/* Only after the row, because a parent may come, and a child may go, later in the same statement. */
 void
 cms_list_check_after(CmsRecord *record)
 {
 	Datum values[3];
 
-	if (record->row == NULL || cms_record_isnull(record, "parent_id"))
+	if (record->row == NULL)
+	{
+		require_no_children(record);
+		return;
+	}
+	if (cms_record_isnull(record, "parent_id"))
 		return;
 	values[0] = Int32GetDatum((int) cms_record_int(record, "org_id"));
 	values[1] = CStringGetTextDatum(cms_record_text(record, "parent_type"));
@@ -228,6 +240,23 @@ cms_list_check_after(CmsRecord *record)
 						  "%s \"%s\", the parent of %s \"%s\", is not registered",
 						  cms_record_text(record, "parent_type"),
 						  cms_record_text(record, "parent_id"),
+						  cms_record_text(record, "entity_type"),
+						  cms_record_text(record, "entity_id"));
+}
+
+static void
+require_no_children(const CmsRecord *record)
+{
+	Datum values[] = {Int32GetDatum((int) cms_record_int(record, "org_id")),
+					  CStringGetTextDatum(cms_record_text(record, "entity_type")),
+					  CStringGetTextDatum(cms_record_text(record, "entity_id"))};
+
+	if (found(&place_has_children, values))
+		cms_record_refuse(record,
+						  ERRCODE_FOREIGN_KEY_VIOLATION,
+						  "entity_id",
+						  "Give them another parent_id, or delete them first.",
+						  "%s \"%s\" has places below it",
 						  cms_record_text(record, "entity_type"),
 						  cms_record_text(record, "entity_id"));
 }
@@ -277,6 +306,14 @@ check_window(CmsRecord *record)
 			"The slot begins with from_time and ends before to_time; leave both NULL for "
 			"whole days.",
 			"the slot is empty");
+	if (window.weekdays == 0 && window.month_days == 0 && window.from_date == DATEVAL_NOBEGIN &&
+		window.to_date == DATEVAL_NOEND && window.from_time == 0 && window.to_time == USECS_PER_DAY)
+		cms_record_refuse(
+			record,
+			ERRCODE_CHECK_VIOLATION,
+			"weekdays",
+			"Give it days, dates or times; an offer without windows is open at any time.",
+			"the window restricts nothing");
 	if (!cms_window_can_match(&window))
 		cms_record_refuse(
 			record,

@@ -221,7 +221,8 @@ cms_offer_unknown(int64 offer_id)
 		ERROR,
 		(errcode(CMS_ERRCODE_UNKNOWN_OFFER),
 		 errmsg("unknown offer " INT64_FORMAT, offer_id),
-		 errhint("Argument \"offer_id\" must be the number of an offer of the org of the call.")));
+		 errhint(
+			 "offer_id must be the number of an offer of the same org; cms.offer_dashboard lists them.")));
 }
 
 bool

@@ -200,11 +200,12 @@ cms_org_default(void)
 	if (norgs == 1)
 		return orgs[0];
 	if (norgs > 1)
-		ereport(
-			ERROR,
-			(errcode(CMS_ERRCODE_ORG_UNDETERMINED),
-			 errmsg("no org is named, and role \"%s\" may act for %d", cms_caller_name(), norgs),
-			 errhint("Name one: argument \"org\", column \"org_id\", or SET cms.org.")));
+		ereport(ERROR,
+				(errcode(CMS_ERRCODE_ORG_UNDETERMINED),
+				 errmsg("no org is named, and role \"%s\" may act for %d orgs",
+						cms_caller_name(),
+						norgs),
+				 errhint("Name one: argument \"org\", column \"org_id\", or SET cms.org.")));
 	if (cms_caller_is_admin())
 		ereport(ERROR,
 				(errcode(CMS_ERRCODE_ORG_UNDETERMINED),

@@ -347,7 +347,8 @@ require_customer(const Redemption *r)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"customer_id\" must not be null or blank"),
 				 for_anyone ? errdetail("The offer limits the uses of each customer.")
-							: errdetail("Only the holder may redeem coupons of this offer.")));
+							: errdetail("Only the holder may redeem coupons of this offer."),
+				 errhint("Ask who the customer is.")));
 }
 
 void

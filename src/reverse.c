@@ -61,7 +61,7 @@ static CmsPlan lock = {
 	{INT4OID, INT8OID}};
 
 static CmsPlan find = {
-	"SELECT r.discount, r.reversed_at IS NOT NULL, r.use_returned FROM cms.redemption r"
+	"SELECT r.discount, r.reversed_at IS NOT NULL, r.use_returned, r.redeemed_at FROM cms.redemption r"
 	" WHERE r.org_id = $1 AND r.redemption_id = $2 FOR NO KEY UPDATE",
 	2,
 	{INT4OID, INT8OID}};
@@ -152,6 +152,8 @@ read_redemption(Reversal *r)
 	r->discount = cms_row_numeric(0, 1);
 	r->reversed_before = cms_row_bool(0, 2, false);
 	r->returned_before = cms_row_bool(0, 3, false);
+	/* what is taken back has been: an earlier time would revive what has expired since */
+	r->at = Max(r->at, cms_row_timestamptz(0, 4, r->at));
 }
 
 static CmsReason

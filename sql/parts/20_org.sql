@@ -10,7 +10,7 @@ CREATE TABLE cms.org (
 	currency     text        NOT NULL DEFAULT 'INR',
 	minor_units  int         NOT NULL DEFAULT 2,
 	max_backdate interval,
-	CONSTRAINT org_pkey PRIMARY KEY (org_id),
+	CONSTRAINT org_id_is_unique PRIMARY KEY (org_id),
 	CONSTRAINT org_name_must_not_be_blank CHECK (name ~ '[^[:space:]]'),
 	CONSTRAINT org_currency_must_be_three_capital_letters CHECK (currency COLLATE "C" ~ '^[A-Z]{3}$'),
 	CONSTRAINT org_minor_units_must_be_0_to_4 CHECK (minor_units BETWEEN 0 AND 4),
@@ -28,7 +28,7 @@ COMMENT ON COLUMN cms.org.max_backdate IS 'How far before the server''s time a r
 CREATE TABLE cms.org_role (
 	org_id    int  NOT NULL,
 	role_name name NOT NULL,
-	CONSTRAINT org_role_pkey PRIMARY KEY (org_id, role_name),
+	CONSTRAINT org_role_is_granted_once PRIMARY KEY (org_id, role_name),
 	CONSTRAINT org_role_belongs_to_an_org FOREIGN KEY (org_id) REFERENCES cms.org ON DELETE CASCADE
 );
 COMMENT ON TABLE cms.org_role IS 'Database roles that may act for an org; their members may too.';
@@ -45,7 +45,7 @@ CREATE TABLE cms.org_entity (
 		END) STORED,
 	parent_id   text COLLATE "C",
 	name        text,
-	CONSTRAINT org_entity_pkey PRIMARY KEY (org_id, entity_type, entity_id),
+	CONSTRAINT org_entity_id_is_unique_in_its_type PRIMARY KEY (org_id, entity_type, entity_id),
 	CONSTRAINT org_entity_belongs_to_an_org FOREIGN KEY (org_id) REFERENCES cms.org,
 	CONSTRAINT org_entity_parent_must_be_registered FOREIGN KEY (org_id, parent_type, parent_id)
 		REFERENCES cms.org_entity (org_id, entity_type, entity_id),
@@ -71,7 +71,7 @@ CREATE TABLE cms.poc (
 	poc_id bigint NOT NULL DEFAULT pg_catalog.nextval('cms.poc_id_seq'),
 	name   text   NOT NULL,
 	email  text   NOT NULL,
-	CONSTRAINT poc_pkey PRIMARY KEY (org_id, poc_id),
+	CONSTRAINT poc_id_is_unique_in_the_org PRIMARY KEY (org_id, poc_id),
 	CONSTRAINT poc_belongs_to_an_org FOREIGN KEY (org_id) REFERENCES cms.org,
 	CONSTRAINT poc_name_must_not_be_blank CHECK (name ~ '[^[:space:]]'),
 	CONSTRAINT poc_email_must_look_like_an_address CHECK (email ~ '^[^@[:space:]]+@[^@[:space:]]+$')

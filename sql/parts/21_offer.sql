@@ -58,7 +58,7 @@ CREATE TABLE cms.offer (
 	created_at     timestamptz NOT NULL,
 	modified_by    text NOT NULL,
 	modified_at    timestamptz NOT NULL,
-	CONSTRAINT offer_pkey PRIMARY KEY (org_id, offer_id),
+	CONSTRAINT offer_id_is_unique_in_the_org PRIMARY KEY (org_id, offer_id),
 	CONSTRAINT offer_belongs_to_an_org FOREIGN KEY (org_id) REFERENCES cms.org,
 	CONSTRAINT offer_code_is_unique_in_the_org UNIQUE (org_id, code),
 	CONSTRAINT offer_name_must_not_be_blank CHECK (name ~ '[^[:space:]]'),
@@ -72,7 +72,7 @@ CREATE TABLE cms.offer (
 		                 ELSE false END),
 	CONSTRAINT offer_discount_type_must_be_fixed_amount_or_percentage
 		CHECK (discount_type IN ('FIXED_AMOUNT', 'PERCENTAGE')),
-	CONSTRAINT offer_discount_value_must_be_positive_and_a_percentage_at_most_100 CHECK (
+	CONSTRAINT offer_discount_value_must_be_positive_and_at_most_100_percent CHECK (
 		discount_value > 0 AND discount_value < 'Infinity'
 		AND (discount_type <> 'PERCENTAGE' OR discount_value <= 100)),
 	CONSTRAINT offer_discount_cap_must_be_positive CHECK (discount_cap > 0 AND discount_cap < 'Infinity'),
@@ -187,7 +187,7 @@ CREATE TABLE cms.offer_product (
 	offer_id bigint NOT NULL,
 	kind     text COLLATE "C" NOT NULL,
 	value    text COLLATE "C" NOT NULL,
-	CONSTRAINT offer_product_pkey PRIMARY KEY (org_id, offer_id, kind, value),
+	CONSTRAINT offer_product_is_listed_once PRIMARY KEY (org_id, offer_id, kind, value),
 	CONSTRAINT offer_product_belongs_to_an_offer FOREIGN KEY (org_id, offer_id) REFERENCES cms.offer ON DELETE CASCADE,
 	CONSTRAINT offer_product_kind_must_be_category_brand_or_sku CHECK (kind IN ('CATEGORY', 'BRAND', 'SKU')),
 	CONSTRAINT offer_product_value_must_not_be_blank CHECK (value ~ '[^[:space:]]')
@@ -203,7 +203,7 @@ CREATE TABLE cms.offer_entity (
 	offer_id    bigint NOT NULL,
 	entity_type text COLLATE "C" NOT NULL,
 	entity_id   text COLLATE "C" NOT NULL,
-	CONSTRAINT offer_entity_pkey PRIMARY KEY (org_id, offer_id, entity_type, entity_id),
+	CONSTRAINT offer_entity_is_listed_once PRIMARY KEY (org_id, offer_id, entity_type, entity_id),
 	CONSTRAINT offer_entity_belongs_to_an_offer FOREIGN KEY (org_id, offer_id) REFERENCES cms.offer ON DELETE CASCADE,
 	CONSTRAINT offer_entity_type_must_be_concept_zone_store_or_till
 		CHECK (entity_type IN ('CONCEPT', 'ZONE', 'STORE', 'TILL')),
@@ -228,7 +228,7 @@ CREATE TABLE cms.offer_window (
 	to_date    date,
 	from_time  time,
 	to_time    time,
-	CONSTRAINT offer_window_pkey PRIMARY KEY (org_id, offer_id, window_id),
+	CONSTRAINT offer_window_id_is_unique_in_the_offer PRIMARY KEY (org_id, offer_id, window_id),
 	CONSTRAINT offer_window_belongs_to_an_offer FOREIGN KEY (org_id, offer_id) REFERENCES cms.offer ON DELETE CASCADE,
 	CONSTRAINT offer_window_weekdays_are_1_monday_to_7_sunday
 		CHECK (weekdays <@ ARRAY[1,2,3,4,5,6,7] AND pg_catalog.array_ndims(weekdays) = 1),
@@ -253,7 +253,7 @@ CREATE TABLE cms.offer_audience (
 	org_id      int    NOT NULL DEFAULT cms.cms_current_org(),
 	offer_id    bigint NOT NULL,
 	customer_id text COLLATE "C" NOT NULL,
-	CONSTRAINT offer_audience_pkey PRIMARY KEY (org_id, offer_id, customer_id),
+	CONSTRAINT offer_audience_lists_a_customer_once PRIMARY KEY (org_id, offer_id, customer_id),
 	CONSTRAINT offer_audience_belongs_to_an_offer FOREIGN KEY (org_id, offer_id) REFERENCES cms.offer ON DELETE CASCADE,
 	CONSTRAINT offer_audience_customer_id_must_not_be_blank CHECK (customer_id ~ '[^[:space:]]')
 );
@@ -266,7 +266,7 @@ CREATE TABLE cms.offer_exclusion (
 	org_id         int    NOT NULL DEFAULT cms.cms_current_org(),
 	offer_id       bigint NOT NULL,
 	other_offer_id bigint NOT NULL,
-	CONSTRAINT offer_exclusion_pkey PRIMARY KEY (org_id, offer_id, other_offer_id),
+	CONSTRAINT offer_exclusion_is_listed_once PRIMARY KEY (org_id, offer_id, other_offer_id),
 	CONSTRAINT offer_exclusion_belongs_to_an_offer FOREIGN KEY (org_id, offer_id) REFERENCES cms.offer ON DELETE CASCADE,
 	CONSTRAINT offer_exclusion_names_another_offer_of_the_org
 		FOREIGN KEY (org_id, other_offer_id) REFERENCES cms.offer ON DELETE CASCADE,
@@ -288,7 +288,7 @@ CREATE TABLE cms.offer_reminder (
 	time_of_day time   NOT NULL DEFAULT '10:00',
 	channel     text COLLATE "C" NOT NULL,
 	content     text   NOT NULL,
-	CONSTRAINT offer_reminder_pkey PRIMARY KEY (org_id, offer_id, reminder_id),
+	CONSTRAINT offer_reminder_id_is_unique_in_the_offer PRIMARY KEY (org_id, offer_id, reminder_id),
 	CONSTRAINT offer_reminder_belongs_to_an_offer FOREIGN KEY (org_id, offer_id) REFERENCES cms.offer ON DELETE CASCADE,
 	CONSTRAINT offer_reminder_is_one_per_day_time_and_channel UNIQUE (org_id, offer_id, days_before, time_of_day, channel),
 	CONSTRAINT offer_reminder_days_before_must_be_0_to_3650 CHECK (days_before BETWEEN 0 AND 3650),
@@ -310,7 +310,7 @@ CREATE TABLE cms.offer_poc (
 	offer_id    bigint NOT NULL,
 	poc_id      bigint NOT NULL,
 	days_before int    NOT NULL,
-	CONSTRAINT offer_poc_pkey PRIMARY KEY (org_id, offer_id, poc_id, days_before),
+	CONSTRAINT offer_poc_is_listed_once_per_days_before PRIMARY KEY (org_id, offer_id, poc_id, days_before),
 	CONSTRAINT offer_poc_belongs_to_an_offer FOREIGN KEY (org_id, offer_id) REFERENCES cms.offer ON DELETE CASCADE,
 	CONSTRAINT offer_poc_names_a_point_of_contact FOREIGN KEY (org_id, poc_id) REFERENCES cms.poc,
 	CONSTRAINT offer_poc_days_before_must_be_0_to_3650 CHECK (days_before BETWEEN 0 AND 3650)

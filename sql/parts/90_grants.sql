@@ -50,6 +50,9 @@ GRANT USAGE ON SEQUENCE cms.offer_id_seq, cms.offer_window_id_seq, cms.offer_rem
 GRANT SELECT ON cms.org TO cms_manager, cms_issuer, cms_redeemer, cms_analyst;
 GRANT SELECT ON cms.org_entity TO cms_issuer, cms_redeemer, cms_analyst;
 
+-- which offer is meant, and what the till calls it
+GRANT SELECT (org_id, offer_id, code, name, pos_code, status, expires_on) ON cms.offer TO cms_issuer, cms_redeemer;
+
 -- what the actions write
 GRANT SELECT ON cms.coupon, cms.redemption, cms.claim TO cms_manager;
 GRANT SELECT ON cms.coupon, cms.claim TO cms_issuer;

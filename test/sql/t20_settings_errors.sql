@@ -95,6 +95,7 @@ SELECT pg_temp.refused($$INSERT INTO cms.org_entity (org_id, entity_type, entity
 -- a place of another type is no parent
 SELECT pg_temp.refused($$UPDATE cms.org_entity SET parent_id = 's1' WHERE org_id = 2001 AND entity_id = 's2'$$);
 SELECT pg_temp.refused($$UPDATE cms.org_entity SET org_id = 2002 WHERE org_id = 2001 AND entity_id = 't1'$$);
+SELECT pg_temp.refused($$DELETE FROM cms.org_entity WHERE org_id = 2001 AND entity_id = 's1'$$);
 SELECT pg_temp.refused($$TRUNCATE cms.org_entity$$);
 
 INSERT INTO cms.poc (org_id, poc_id, name, email) VALUES (2001, 1, ' Asha ', ' asha@example.com ');
@@ -329,7 +330,7 @@ SELECT pg_temp.offer_window('{"weekdays": "{1}", "month_days": "{29}"}');
 SELECT pg_temp.offer_window('{"from_time": "22:00", "to_time": "02:00"}');
 SELECT pg_temp.offer_window('{"from_time": "22:00", "to_time": "24:00"}');
 SELECT pg_temp.offer_window('{}');
-SELECT pg_temp.offer_window('{"offer_id": 29999}');
+SELECT pg_temp.offer_window('{"offer_id": 29999, "weekdays": "{1}"}');
 
 -- ---- tags -----------------------------------------------------------------------------------------
 SELECT line, value, tagged, reason, message, entity_id

@@ -134,7 +134,7 @@ SELECT make_offer('next');
 SELECT is(claim_of('next', 'OUTBOUND', 'autumn'), 'OK: OUTBOUND campaign autumn', 'and the campaign another offer');
 SELECT is(release_of('by issue'), 'ALREADY_ISSUED true: EXTERNAL program mall', 'not once something is issued');
 SELECT is((SELECT message FROM cms_release(o('by issue'), at => :t)),
-	'EXTERNAL program mall keeps the offer, of which 1 are issued.', 'the message says what stands against it');
+	'EXTERNAL program mall keeps the offer, of which 1 is issued.', 'the message says what stands against it');
 SELECT is(claimed_by('by issue'), 'EXTERNAL mall', 'the claim stays');
 SELECT is(count(*), 1::bigint, 'a coupon is revoked')
 	FROM cms_revoke(o('by issue'), 'ALL_UNREDEEMED', confirm => true, at => :t);

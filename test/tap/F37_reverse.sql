@@ -1,6 +1,6 @@
 -- F37: a redemption is taken back, once; what it took comes back together, or not at all.
 BEGIN;
-SELECT plan(69);
+SELECT plan(71);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -108,6 +108,15 @@ SELECT refused($$ SELECT * FROM cms_reverse(1, at => NULL) $$, '22004', '"?at"?'
 SELECT refused($$ SELECT * FROM cms_reverse(1, at => 'infinity') $$, '22023', '"?at"?', 'an infinite time');
 SELECT play_org('UTC');
 SELECT refused(format('SELECT * FROM cms_reverse(%s, at => ''2025-11-12 UTC'')', redemption_of('R1')), 'MS009', 'redemption', 'another org''s redemption is unknown');
+-- dated before the redemption: it counts from then on, so that what has expired since does not come back
+SELECT make_offer('dated', '{"coupon_expiry_type": "DAYS", "coupon_expiry_value": 1}');
+DO $$ BEGIN
+	PERFORM issue_of('dated', 'ann', '2025-11-12 10:00 UTC');
+	PERFORM use_of(code_of('dated', 'ann'), 'ann', '2025-11-13 10:00 UTC');
+END $$;
+SELECT is((SELECT v.reversed FROM cms.redemption r, cms_reverse(r.redemption_id, at => '2020-01-01 UTC') v WHERE r.offer_id = o('dated')), true, 'an earlier time is taken');
+SELECT is(reversed_at, redeemed_at, 'as that of the redemption') FROM cms.redemption WHERE offer_id = o('dated');
+
 SELECT counted('and nothing was miscounted');
 
 SELECT * FROM finish();
