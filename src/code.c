@@ -197,20 +197,11 @@ random_below_256(int below)
 	return byte % below;
 }
 
-uint32
-cms_code_random(uint32 below)
+void
+cms_code_draw_key(uint8 *key)
 {
-	uint32 limit = PG_UINT32_MAX - PG_UINT32_MAX % below;
-	uint32 number;
-
-	Assert(below > 0);
-	do
-	{
-		number = 0;
-		for (int i = 0; i < 4; i++)
-			number = number << 8 | random_byte();
-	} while (number >= limit);
-	return number % below;
+	for (int i = 0; i < CMS_PERMUTATION_KEY_LENGTH; i++)
+		key[i] = random_byte();
 }
 
 /* number < space, its digits in the base of the alphabet */
@@ -265,15 +256,6 @@ cms_code_order_close(CmsCodeOrder *order)
 {
 	cms_permutation_close(order->permutation);
 	pfree(order);
-}
-
-void
-cms_code_at(const CmsCodePattern *pattern, const uint8 *key, uint64 position, char *code)
-{
-	CmsCodeOrder *order = cms_code_order_open(pattern, key);
-
-	cms_code_order_at(order, position, code);
-	cms_code_order_close(order);
 }
 
 /* Characters of a sample or mask that are kept. */

@@ -37,8 +37,6 @@ extern int cms_code_base(const CmsCodePattern *pattern);
 extern double cms_code_space(const CmsCodePattern *pattern);
 /* one code drawn from a cryptographic source; code has CMS_CODE_MAX_LENGTH + 1 bytes */
 extern void cms_code_draw(const CmsCodePattern *pattern, char *code);
-/* a number below "below", each as likely, from the same source */
-extern uint32 cms_code_random(uint32 below);
 
 /*
  * The codes of a pattern in a secret order (F11). Open once for many codes:
@@ -47,13 +45,12 @@ extern uint32 cms_code_random(uint32 below);
  */
 typedef struct CmsCodeOrder CmsCodeOrder;
 
+/* a new key of an order, CMS_PERMUTATION_KEY_LENGTH bytes from the same source */
+extern void cms_code_draw_key(uint8 *key);
 extern CmsCodeOrder *cms_code_order_open(const CmsCodePattern *pattern, const uint8 *key);
 /* 0 <= position < space */
 extern void cms_code_order_at(CmsCodeOrder *order, uint64 position, char *code);
 extern void cms_code_order_close(CmsCodeOrder *order);
-/* the code at a position of the offer's keyed order, 0 <= position < space (F11); key is 16 bytes */
-extern void
-cms_code_at(const CmsCodePattern *pattern, const uint8 *key, uint64 position, char *code);
 /*
  * F11: from a typed sample ("TEST12345") or a stored mask ("TEST?????") to the
  * mask; false if the sample has not 5 to 10 legal characters.

@@ -33,6 +33,7 @@
 /* Codes that two transactions may be expected to have in common before they take turns. */
 #define CROWD 0.001
 
+static int64 most_codes(const CmsOffer *offer);
 static CmsReserved *read_reserved(uint64 rows);
 static int compare_texts(const void *a, const void *b);
 static bool is_name(const CmsReserved *reserved, const char *name);
@@ -108,29 +109,29 @@ cms_codebook_crowd_lock(const CmsOffer *offer, int64 how_many)
 		cms_lock(offer->org, CMS_LOCK_CROWD, ExclusiveLock);
 }
 
-int64
-cms_codebook_most(const CmsOffer *offer)
-{
-	double space = cms_code_space(&offer->pattern);
-	double most = offer->allow_dense_codes ? space : floor(space / 4);
-
-	return most < (double) PG_INT64_MAX ? (int64) most : PG_INT64_MAX;
-}
-
 /*
  * Codes are counted by the offer's counters: codes issued and revoked since, and
  * codes made while the pattern was another, still count. That errs towards
  * refusing, and needs no scan of coupons.
  */
 int64
-cms_codebook_room(const CmsOffer *offer, bool read_only)
+cms_codebook_room(const CmsOffer *offer)
 {
 	CmsTotals totals;
-	int64 most = cms_codebook_most(offer);
 
-	cms_totals(offer->org, offer->offer_id, read_only, &totals);
+	cms_totals(offer->org, offer->offer_id, false, &totals);
 	SPI_freetuptable(SPI_tuptable);
-	return Max(most - totals.issued - totals.stock, 0);
+	return most_codes(offer) - totals.issued - totals.stock;
+}
+
+/* With the guess guard. PG_INT64_MAX if more than that. */
+static int64
+most_codes(const CmsOffer *offer)
+{
+	double space = cms_code_space(&offer->pattern);
+	double most = offer->allow_dense_codes ? space : floor(space / 4);
+
+	return most < (double) PG_INT64_MAX ? (int64) most : PG_INT64_MAX;
 }
 
 Datum
@@ -260,8 +261,7 @@ cms_codebook_key(int org, int64 offer_id, uint8 *key)
 
 	if (read_key(org, offer_id, key))
 		return;
-	for (int i = 0; i < CMS_PERMUTATION_KEY_LENGTH; i++)
-		fresh[i] = (uint8) cms_code_random(256);
+	cms_code_draw_key(fresh);
 	stored = palloc(VARHDRSZ + CMS_PERMUTATION_KEY_LENGTH);
 	SET_VARSIZE(stored, VARHDRSZ + CMS_PERMUTATION_KEY_LENGTH);
 	memcpy(VARDATA(stored), fresh, CMS_PERMUTATION_KEY_LENGTH);

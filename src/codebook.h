@@ -23,12 +23,10 @@ extern void cms_codebook_reserve_lock(int org);
 extern void cms_codebook_crowd_lock(const CmsOffer *offer, int64 how_many);
 
 /*
- * How many codes of a GENERATED offer may exist, the guess guard considered (a
- * quarter of the space unless allow_dense_codes); PG_INT64_MAX if more than that.
+ * How many more codes a GENERATED offer may have, the guess guard considered (a
+ * quarter of the space unless allow_dense_codes); below 0 where it has too many.
  */
-extern int64 cms_codebook_most(const CmsOffer *offer);
-/* How many more codes that leaves room for. */
-extern int64 cms_codebook_room(const CmsOffer *offer, bool read_only);
+extern int64 cms_codebook_room(const CmsOffer *offer);
 
 /*
  * The SQL condition that $1 (org) has not reserved a code, given its possible

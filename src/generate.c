@@ -59,7 +59,7 @@ pg_noreturn static void refuse_codes(const CmsOffer *offer, int64 possible);
 static bool may_collide(const CmsOffer *offer, int64 how_many);
 static int draw_batch(Maker *maker, int want);
 static int walk_batch(Maker *maker, int want);
-static bool start_walk(Maker *maker);
+static void start_walk(Maker *maker);
 static Numeric space_of(const CmsCodePattern *pattern);
 static Numeric chance(Numeric used, Numeric space);
 static int64 next_position(const CmsOffer *offer);
@@ -123,15 +123,10 @@ cms_generate_codes(PG_FUNCTION_ARGS)
 static void
 require_fit(const CmsOffer *offer, int64 how_many)
 {
-	CmsTotals totals;
-	int64 most = cms_codebook_most(offer);
-	int64 exist;
+	int64 room = cms_codebook_room(offer);
 
-	cms_totals(offer->org, offer->offer_id, false, &totals);
-	SPI_freetuptable(SPI_tuptable);
-	exist = totals.issued + totals.stock;
-	if (exist > most || how_many > most - exist)
-		refuse_codes(offer, Max(most - exist, 0));
+	if (how_many > room)
+		refuse_codes(offer, Max(room, 0));
 }
 
 static void
@@ -259,8 +254,8 @@ walk_batch(Maker *maker, int want)
 	return written;
 }
 
-/* False for a space of which nobody can fill much: there drawing goes on. */
-static bool
+/* In a space of which nobody can fill much drawing goes on. */
+static void
 start_walk(Maker *maker)
 {
 	const CmsCodePattern *pattern = &maker->offer->pattern;
@@ -268,12 +263,10 @@ start_walk(Maker *maker)
 	uint8 key[CMS_PERMUTATION_KEY_LENGTH];
 
 	if (space >= CMS_PERMUTATION_MAX_SIZE)
-		return false;
-	for (int i = 0; i < lengthof(key); i++)
-		key[i] = (uint8) cms_code_random(256);
+		return;
+	cms_code_draw_key(key);
 	maker->walk = cms_code_order_open(pattern, key);
 	maker->size = (uint64) space;
-	return true;
 }
 
 /* cms_code_capacity(offer_id, org) */

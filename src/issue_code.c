@@ -17,6 +17,7 @@
 #include "counter.h"
 #include "generate.h"
 #include "issue_code.h"
+#include "permutation.h"
 #include "plan.h"
 #include "text.h"
 
@@ -24,11 +25,16 @@
 #define MAX_DRAWS 64
 #define CROWDED_STOCK 100
 
+/* a space that no offer fills to a quarter: the guess guard needs no look */
+#define VAST_SPACE 1e13
+
 static bool give_stocked(CmsIssue *issue, CmsIssueLine *line, int nth);
 static bool give_new(CmsIssue *issue, CmsIssueLine *line, int nth);
+static bool choose_code(CmsIssue *issue, CmsIssueLine *line, char *code);
+static void explain_conflict(CmsIssue *issue, CmsIssueLine *line, const char *code);
 static void take_positions(CmsIssue *issue, int64 want);
 static void use_position(CmsIssue *issue);
-static bool stock_crowded_space(CmsIssue *issue);
+static void stock_crowded_space(CmsIssue *issue);
 static CmsReason why_code_failed(CmsIssue *issue, const char *code);
 
 static CmsPlan new_coupon = {
@@ -109,7 +115,7 @@ cms_issue_code_prepare(CmsIssue *issue)
 			break;
 		case CMS_METHOD_RANDOMISED:
 		{
-			uint8 key[16];
+			uint8 key[CMS_PERMUTATION_KEY_LENGTH];
 
 			cms_codebook_key(offer->org, offer->offer_id, key);
 			issue->order = cms_code_order_open(&offer->pattern, key);
@@ -117,10 +123,9 @@ cms_issue_code_prepare(CmsIssue *issue)
 			break;
 		}
 		case CMS_METHOD_GENERATED:
-			/* where the space is vast the guess guard needs no look */
 			issue->room = PG_INT64_MAX;
-			if (cms_code_space(&offer->pattern) < 1e13)
-				issue->room = cms_codebook_room(offer, false);
+			if (cms_code_space(&offer->pattern) < VAST_SPACE)
+				issue->room = cms_codebook_room(offer);
 			cms_codebook_write_lock(offer->org);
 			cms_codebook_crowd_lock(offer, issue->nlines);
 			break;
@@ -194,45 +199,19 @@ give_stocked(CmsIssue *issue, CmsIssueLine *line, int nth)
 	return true;
 }
 
-/* A coupon that did not exist. False: its customer was given another one meanwhile. */
+/* A coupon that did not exist. False: decide again. */
 static bool
 give_new(CmsIssue *issue, CmsIssueLine *line, int nth)
 {
 	const CmsOffer *offer = issue->offer;
 	const CmsIssuer *issuer = issue->issuer;
 	char code[CMS_CODE_MAX_LENGTH + 1];
-	bool checks_reserved = false;
+	/* what is common or of a sample is reserved for this very offer */
+	bool may_be_reserved = line->given_code != NULL || offer->method == CMS_METHOD_GENERATED;
+	uint64 written;
 
-	if (line->given_code != NULL)
-	{
-		strlcpy(code, line->given_code, sizeof(code));
-		checks_reserved = true;
-	}
-	else if (offer->method == CMS_METHOD_COMMON)
-		strlcpy(code, offer->common_code, sizeof(code));
-	else if (offer->method == CMS_METHOD_RANDOMISED)
-	{
-		if (issue->positions == 0 && !issue->order_is_used_up)
-			take_positions(issue, 1);
-		if (issue->positions == 0)
-		{
-			line->reason = CMS_NO_CODES_LEFT;
-			return true;
-		}
-		cms_code_order_at(issue->order, issue->next_position, code);
-	}
-	else
-	{
-		if (issue->issued - issue->from_stock >= issue->room)
-		{
-			line->reason = CMS_NO_CODES_LEFT;
-			return true;
-		}
-		if (++issue->draws > MAX_DRAWS)
-			return stock_crowded_space(issue);
-		cms_code_draw(&offer->pattern, code);
-		checks_reserved = true;
-	}
+	if (!choose_code(issue, line, code))
+		return line->reason != CMS_OK;
 
 	Datum values[] = {
 		Int32GetDatum(offer->org),
@@ -245,7 +224,7 @@ give_new(CmsIssue *issue, CmsIssueLine *line, int nth)
 		TimestampTzGetDatum(line->own_end),
 		cms_text_datum(issuer->service),
 		cms_text_datum(issuer->consumer_ref),
-		checks_reserved ? cms_codebook_names(code) : (Datum) 0,
+		may_be_reserved ? cms_codebook_names(code) : (Datum) 0,
 	};
 	const char nulls[] = {' ',
 						  ' ',
@@ -257,27 +236,14 @@ give_new(CmsIssue *issue, CmsIssueLine *line, int nth)
 						  line->has_own_end ? ' ' : 'n',
 						  issuer->service ? ' ' : 'n',
 						  issuer->consumer_ref ? ' ' : 'n',
-						  checks_reserved ? ' ' : 'n'};
+						  may_be_reserved ? ' ' : 'n'};
 
-	/* who reserves a code has the lock that prepare_codes took; under a fixed snapshot it may be newer */
-	if ((checks_reserved ? cms_plan_run_latest(&new_coupon, values, nulls)
-						 : cms_plan_run(&new_coupon, values, nulls, false)) == 0)
+	/* the lock of writers has made final what is reserved, which a fixed snapshot may not show */
+	written = may_be_reserved ? cms_plan_run_latest(&new_coupon, values, nulls)
+							  : cms_plan_run(&new_coupon, values, nulls, false);
+	if (written == 0)
 	{
-		CmsReason reason = CMS_OK;
-
-		if (line->given_code != NULL || offer->method == CMS_METHOD_RANDOMISED ||
-			(checks_reserved && IsolationUsesXactSnapshot()))
-			reason = why_code_failed(issue, code);
-		if (line->given_code != NULL)
-			line->reason = reason;
-		else if (offer->method == CMS_METHOD_RANDOMISED && reason == CMS_CODE_TAKEN)
-			use_position(issue); /* its key was lost: what the old order gave out is passed over */
-		/* under a fixed snapshot reading again would show nothing new; another code is drawn as ever */
-		if (reason == CMS_OK && IsolationUsesXactSnapshot())
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not serialize access due to concurrent issue"),
-					 errhint("The transaction might succeed if retried.")));
+		explain_conflict(issue, line, code);
 		return line->reason != CMS_OK;
 	}
 	line->coupon_id = cms_row_int64(0, 1, 0);
@@ -288,6 +254,65 @@ give_new(CmsIssue *issue, CmsIssueLine *line, int nth)
 	if (offer->method == CMS_METHOD_RANDOMISED)
 		use_position(issue);
 	return true;
+}
+
+/*
+ * The code that the line is to have. False: there is none, which is the line's reason,
+ * or the line is to be decided again, from a stock just filled.
+ */
+static bool
+choose_code(CmsIssue *issue, CmsIssueLine *line, char *code)
+{
+	const CmsOffer *offer = issue->offer;
+
+	if (line->given_code != NULL)
+		strlcpy(code, line->given_code, CMS_CODE_MAX_LENGTH + 1);
+	else if (offer->method == CMS_METHOD_COMMON)
+		strlcpy(code, offer->common_code, CMS_CODE_MAX_LENGTH + 1);
+	else if (offer->method == CMS_METHOD_RANDOMISED)
+	{
+		if (issue->positions == 0 && !issue->order_is_used_up)
+			take_positions(issue, 1);
+		if (issue->positions == 0)
+			line->reason = CMS_NO_CODES_LEFT;
+		else
+			cms_code_order_at(issue->order, issue->next_position, code);
+	}
+	else if (issue->issued - issue->from_stock >= issue->room)
+		line->reason = CMS_NO_CODES_LEFT;
+	else if (++issue->draws > MAX_DRAWS)
+	{
+		stock_crowded_space(issue);
+		return false;
+	}
+	else
+		cms_code_draw(&offer->pattern, code);
+	return line->reason == CMS_OK;
+}
+
+/*
+ * The coupon was not written. The line gets a reason if that is final: by default its
+ * customer was given another coupon meanwhile, or the drawn code exists.
+ */
+static void
+explain_conflict(CmsIssue *issue, CmsIssueLine *line, const char *code)
+{
+	CmsCodeMethod method = issue->offer->method;
+	CmsReason reason = CMS_OK;
+
+	if (line->given_code != NULL || method == CMS_METHOD_RANDOMISED ||
+		(method == CMS_METHOD_GENERATED && IsolationUsesXactSnapshot()))
+		reason = why_code_failed(issue, code);
+	if (line->given_code != NULL)
+		line->reason = reason;
+	else if (method == CMS_METHOD_RANDOMISED && reason == CMS_CODE_TAKEN)
+		use_position(issue); /* its key was lost: what the old order gave out is passed over */
+	/* under a fixed snapshot reading again would show nothing new; another code is drawn as ever */
+	if (reason == CMS_OK && IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent issue"),
+				 errhint("The transaction might succeed if retried.")));
 }
 
 /* The counter stays locked, so positions taken later follow those taken before. */
@@ -313,10 +338,9 @@ use_position(CmsIssue *issue)
 
 /*
  * So many draws collided that drawing is no way to find a free code: let the
- * stock be filled by the way that enumerates, and take from there. Answers false,
- * that the line is to be tried again, unless the space is full.
+ * stock be filled by the way that enumerates. Where that finds none, no code is left.
  */
-static bool
+static void
 stock_crowded_space(CmsIssue *issue)
 {
 	issue->draws = 0;
@@ -324,7 +348,6 @@ stock_crowded_space(CmsIssue *issue)
 		issue->room = 0;
 	else
 		issue->use_stock = true;
-	return false;
 }
 
 /* CMS_OK: nothing is wrong with the code. */

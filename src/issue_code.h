@@ -35,7 +35,6 @@ typedef struct CmsIssue
 	bool stock_line[FLEXIBLE_ARRAY_MEMBER]; /* by line: came from stock */
 } CmsIssue;
 
-
 /* what the method of the offer needs before the first code */
 extern void cms_issue_code_prepare(CmsIssue *issue);
 /*

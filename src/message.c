@@ -10,6 +10,9 @@
 #include "issue.h"
 #include "redeem.h"
 
+static char *day_text(DateADT day);
+static char *instant_text(TimestampTz at, pg_tz *zone);
+
 /*
  * NULL where the standard sentence of the reason says all there is, and where no
  * offer is known.
@@ -22,20 +25,20 @@ cms_use_message(CmsReason reason, const CmsOffer *offer, const CmsVerdict *verdi
 	switch (reason)
 	{
 		case CMS_OFFER_EXPIRED:
-			return psprintf("The offer ended on %s.", cms_day_text(offer->last_day));
+			return psprintf("The offer ended on %s.", day_text(offer->last_day));
 		case CMS_NOT_STARTED:
 			return psprintf("The coupon can be redeemed from %s.",
-							cms_instant_text(verdict->next_allowed_at, offer->zone));
+							instant_text(verdict->next_allowed_at, offer->zone));
 		case CMS_COUPON_LIMIT:
 			return psprintf("The coupon can be redeemed %d times and has been.",
 							offer->max_uses_per_coupon);
 		case CMS_GAP_TOO_SHORT:
 			return psprintf("The customer can redeem this offer again from %s.",
-							cms_instant_text(verdict->next_allowed_at, offer->zone));
+							instant_text(verdict->next_allowed_at, offer->zone));
 		case CMS_TIME_NOT_ALLOWED:
 			if (verdict->has_next)
 				return psprintf("The offer cannot be redeemed at this time; the next is %s.",
-								cms_instant_text(verdict->next_allowed_at, offer->zone));
+								instant_text(verdict->next_allowed_at, offer->zone));
 			return NULL;
 		case CMS_BILL_TOO_SMALL:
 			return psprintf("The bill must be at least %s %s.",
@@ -51,35 +54,12 @@ cms_use_message(CmsReason reason, const CmsOffer *offer, const CmsVerdict *verdi
 }
 
 char *
-cms_day_text(DateADT day)
-{
-	int year, month, mday;
-
-	j2date(day + POSTGRES_EPOCH_JDATE, &year, &month, &mday);
-	return psprintf("%04d-%02d-%02d", year, month, mday);
-}
-
-char *
-cms_instant_text(TimestampTz at, pg_tz *zone)
-{
-	DateADT day;
-	TimeADT time;
-	int minutes;
-
-	cms_local_clock(at, zone, &day, &time);
-	minutes = time / USECS_PER_MINUTE;
-	if (time == 0)
-		return cms_day_text(day);
-	return psprintf("%s %02d:%02d", cms_day_text(day), minutes / 60, minutes % 60);
-}
-
-char *
 cms_issue_message(const CmsOffer *offer, const CmsIssueLine *line)
 {
 	switch (line->reason)
 	{
 		case CMS_OFFER_EXPIRED:
-			return psprintf("The offer ended on %s.", cms_day_text(offer->last_day));
+			return psprintf("The offer ended on %s.", day_text(offer->last_day));
 		case CMS_NOT_THE_CLAIMANT:
 			if (offer->claim_service != NULL)
 			{
@@ -99,7 +79,7 @@ cms_issue_message(const CmsOffer *offer, const CmsIssueLine *line)
 		case CMS_RECENTLY_RECEIVED_OTHER:
 			return psprintf("%s Possible again from %s.",
 							cms_reason_message(line->reason),
-							cms_day_text(line->next_allowed_on));
+							day_text(line->next_allowed_on));
 		case CMS_OFFER_ISSUE_LIMIT:
 			return psprintf("The offer gives out at most " INT64_FORMAT " %s.",
 							offer->max_issued,
@@ -107,4 +87,29 @@ cms_issue_message(const CmsOffer *offer, const CmsIssueLine *line)
 		default:
 			return pstrdup(cms_reason_message(line->reason));
 	}
+}
+
+/* "2026-11-12" */
+static char *
+day_text(DateADT day)
+{
+	int year, month, mday;
+
+	j2date(day + POSTGRES_EPOCH_JDATE, &year, &month, &mday);
+	return psprintf("%04d-%02d-%02d", year, month, mday);
+}
+
+/* the same, with its time "2026-11-12 22:00" where it has one */
+static char *
+instant_text(TimestampTz at, pg_tz *zone)
+{
+	DateADT day;
+	TimeADT time;
+	int minutes;
+
+	cms_local_clock(at, zone, &day, &time);
+	minutes = time / USECS_PER_MINUTE;
+	if (time == 0)
+		return day_text(day);
+	return psprintf("%s %02d:%02d", day_text(day), minutes / 60, minutes % 60);
 }

@@ -75,12 +75,6 @@ cms_guard_is_open(void)
 }
 
 /*
- * Every statement finds its rows by whole keys or lists of them, for which one
- * plan is right whatever the values are. Without saying so, the server would plan
- * some of them at each execution, because a condition that is NULL this time makes
- * that plan look cheaper; planning takes several times as long as running does.
- */
-/*
  * Frees the rows of the statement before: a call may run thousands. Makes the plan at
  * the first use, and again now and then while the tables grow from nothing.
  */
@@ -105,6 +99,12 @@ start(CmsPlan *plan)
 	plan->running++;
 }
 
+/*
+ * Every statement finds its rows by whole keys or lists of them, for which one
+ * plan is right whatever the values are. Without saying so, the server would plan
+ * some of them at each execution, because a condition that is NULL this time makes
+ * that plan look cheaper; planning takes several times as long as running does.
+ */
 static void
 prepare(CmsPlan *plan)
 {
@@ -159,6 +159,7 @@ finished(CmsPlan *plan, int result)
 Datum
 cms_row_value(uint64 row, int column, bool *isnull)
 {
+	Assert(SPI_tuptable != NULL && row < SPI_tuptable->numvals);
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
 }
 

@@ -11,8 +11,5 @@
 extern void cms_require_recent(const CmsOffer *offer, TimestampTz at);
 /* the reason in a sentence with the offer's own numbers and dates; NULL for CMS_OK */
 extern char *cms_use_message(CmsReason reason, const CmsOffer *offer, const CmsVerdict *verdict);
-/* "2026-11-12", and with its time "2026-11-12 22:00" */
-extern char *cms_day_text(DateADT day);
-extern char *cms_instant_text(TimestampTz at, pg_tz *zone);
 
 #endif
