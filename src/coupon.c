@@ -74,12 +74,6 @@ static CmsPlan resolve_place = {
 /* A use counts unless it was reversed and given back. */
 #define COUNTED "(r.reversed_at IS NULL OR NOT r.use_returned)"
 
-static CmsPlan last_nth = {
-	"SELECT r.nth FROM cms.redemption r WHERE r.org_id = $1 AND r.customer_id = $2 AND r.offer_id = $3"
-	" ORDER BY r.nth DESC LIMIT 1",
-	3,
-	{INT4OID, TEXTOID, INT8OID}};
-
 static CmsPlan customer_usage = {
 	"SELECT max(r.nth), count(*) FILTER (WHERE " COUNTED ")::int,"
 	" count(*) FILTER (WHERE " COUNTED " AND r.coupon_id = $4)::int,"
@@ -221,40 +215,34 @@ cms_usage_read(int org, const CmsFound *found, const CmsUseRequest *request, boo
 {
 	const CmsOffer *offer = found->offer;
 	bool first_use_is_issue = !found->coupon.issued && !found->coupon.revoked;
-	int nth = 0;
+	int nth = CMS_NTH_NOT_READ;
 
 	memset(usage, 0, sizeof(*usage));
-	if (request->customer != NULL)
+	if (request->customer != NULL && (offer->max_uses_per_customer != CMS_UNLIMITED ||
+									  offer->max_uses_per_customer_and_coupon != CMS_UNLIMITED ||
+									  offer->min_days_between_uses > 0))
 	{
+		/* the gap is between calendar days, to either side of the day of the request */
+		DateADT today = cms_local_date(request->at, offer->zone);
+		int gap = offer->min_days_between_uses;
 		Datum values[6] = {Int32GetDatum(org),
 						   CStringGetTextDatum(request->customer),
 						   Int64GetDatum(offer->offer_id),
-						   Int64GetDatum(found->coupon.coupon_id)};
+						   Int64GetDatum(found->coupon.coupon_id),
+						   TimestampTzGetDatum(DT_NOEND),
+						   TimestampTzGetDatum(DT_NOEND)};
 
-		if (offer->max_uses_per_customer == CMS_UNLIMITED &&
-			offer->max_uses_per_customer_and_coupon == CMS_UNLIMITED &&
-			offer->min_days_between_uses == 0)
+		if (gap > 0)
 		{
-			if (cms_plan_run(&last_nth, values, NULL, read_only) == 1)
-				nth = cms_row_int32(0, 1, 0);
+			values[4] = TimestampTzGetDatum(cms_day_begin(today - gap + 1, offer->zone));
+			values[5] = TimestampTzGetDatum(cms_day_begin(today + gap, offer->zone));
 		}
-		else
-		{
-			/* the gap is between calendar days, to either side of the day of the request */
-			DateADT today = cms_local_date(request->at, offer->zone);
-			int gap = offer->min_days_between_uses;
-
-			values[4] = TimestampTzGetDatum(gap == 0 ? DT_NOEND
-													 : cms_day_begin(today - gap + 1, offer->zone));
-			values[5] =
-				TimestampTzGetDatum(gap == 0 ? DT_NOEND : cms_day_begin(today + gap, offer->zone));
-			cms_plan_run(&customer_usage, values, NULL, read_only);
-			nth = cms_row_int32(0, 1, 0);
-			usage->by_customer = cms_row_int32(0, 2, 0);
-			usage->by_customer_and_coupon = cms_row_int32(0, 3, 0);
-			usage->nearest_use = cms_row_timestamptz(0, 4, DT_NOBEGIN);
-			usage->has_near_use = !TIMESTAMP_IS_NOBEGIN(usage->nearest_use);
-		}
+		cms_plan_run(&customer_usage, values, NULL, read_only);
+		nth = cms_row_int32(0, 1, 0);
+		usage->by_customer = cms_row_int32(0, 2, 0);
+		usage->by_customer_and_coupon = cms_row_int32(0, 3, 0);
+		usage->nearest_use = cms_row_timestamptz(0, 4, DT_NOBEGIN);
+		usage->has_near_use = !TIMESTAMP_IS_NOBEGIN(usage->nearest_use);
 	}
 	if (offer->max_redemptions != CMS_UNLIMITED || offer->max_discount_total != NULL ||
 		(first_use_is_issue && offer->max_issued != CMS_UNLIMITED))

@@ -29,9 +29,12 @@ cms_coupon_find(int org, const char *code, const char *customer, bool lock, CmsF
 /* Where till and store are; MS010 if they contradict. Fills place->store of a registered till. */
 extern void cms_place_resolve(int org, CmsPlace *place, bool read_only);
 
+/* the offer's rules do not ask for what the customer used before */
+#define CMS_NTH_NOT_READ (-1)
+
 /*
  * What was used before, as far as the offer's rules ask. Answers the number of
- * redemptions of the offer by the customer, reversed ones counted: the next is one more.
+ * redemptions of the offer by the customer, reversed ones counted, or CMS_NTH_NOT_READ.
  */
 extern int cms_usage_read(int org, const CmsFound *found, const CmsUseRequest *request,
 						  bool read_only, CmsUsage *usage);

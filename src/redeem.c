@@ -111,7 +111,11 @@ static CmsPlan new_redemption = {
 	"INSERT INTO cms.redemption (org_id, redemption_id, offer_id, coupon_id, customer_id, nth, anonymous_common,"
 	" bill_ref, bill_amount, eligible_amount, discount, store_id, till_id, redeemed_at, recorded_at, recorded_by,"
 	" uses_left)"
-	" VALUES ($1, nextval('cms.redemption_id_seq'), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
+	" VALUES ($1, nextval('cms.redemption_id_seq'), $2, $3, $4,"
+	/* where no rule has asked how many there were, they are counted on the way */
+	" CASE WHEN $4 IS NOT NULL THEN COALESCE($5, (SELECT p.nth FROM cms.redemption p"
+	"  WHERE p.org_id = $1 AND p.customer_id = $4 AND p.offer_id = $2 ORDER BY p.nth DESC LIMIT 1), 0) + 1 END,"
+	" $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
 	" $16)"
 	" ON CONFLICT DO NOTHING RETURNING redemption_id",
 	16,
@@ -252,7 +256,7 @@ redeem_once(Redemption *r)
 	}
 	if (replay(r))
 		return true;
-	nth = evaluate(r, false) + 1;
+	nth = evaluate(r, false);
 	r->reason = cms_rule_first(r->verdict.reasons);
 	if (r->reason != CMS_OK)
 		return true;
@@ -312,8 +316,7 @@ same_request(const Redemption *r, Numeric bill_amount, const char *customer, con
 }
 
 /*
- * Reads the facts and runs the rules; answers the number of the customer's
- * redemptions of the offer so far.
+ * Reads the facts and runs the rules; answers what cms_usage_read does.
  */
 static int
 evaluate(Redemption *r, bool read_only)
@@ -436,7 +439,7 @@ insert_redemption(const Redemption *r, int nth)
 						  ' ',
 						  ' ',
 						  request->customer ? ' ' : 'n',
-						  request->customer ? ' ' : 'n',
+						  nth == CMS_NTH_NOT_READ ? 'n' : ' ',
 						  ' ',
 						  ' ',
 						  ' ',
