@@ -73,7 +73,7 @@ static CmsPlan active_coupon = {
 	5,
 	{INT4OID, TEXTOID, INT8OID, INT4OID, TIMESTAMPTZOID}};
 
-void
+const CmsOffer *
 cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *lines, int nlines)
 {
 	CmsIssue *issue = palloc0(offsetof(CmsIssue, stock_line) + sizeof(bool) * Max(nlines, 1));
@@ -98,6 +98,7 @@ cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *li
 	for (int i = 0; i < nlines; i++)
 		if (lines[i].reason != CMS_OK && lines[i].message == NULL)
 			lines[i].message = cms_issue_message(issue->offer, &lines[i]);
+	return issue->offer;
 }
 
 /* False: try again. */
@@ -107,7 +108,7 @@ attempt(CmsIssue *issue)
 	const CmsOffer *offer = issue->offer;
 	const CmsIssuer *issuer = issue->issuer;
 	bool claims = issuer->service != NULL && offer->claim_service == NULL && !offer->archived;
-	CmsTotals totals;
+	CmsTotals totals = {0};
 	CmsReason reason = CMS_OK;
 
 	/* a claim cannot help against what is refused before and after it */
@@ -121,7 +122,10 @@ attempt(CmsIssue *issue)
 		return true;
 	}
 
-	cms_totals(offer->org, offer->offer_id, false, &totals);
+	/* only a cap, a stock and a claim that may be released ask for them */
+	if (offer->max_issued != CMS_UNLIMITED || offer->method == CMS_METHOD_GENERATED ||
+		offer->claim_service != NULL)
+		cms_totals(offer->org, offer->offer_id, false, &totals);
 	issue->allowed = offer->max_issued == CMS_UNLIMITED ? PG_INT64_MAX
 														: Max(offer->max_issued - totals.issued, 0);
 	issue->issued = 0;
@@ -148,6 +152,7 @@ attempt(CmsIssue *issue)
 static bool
 guarded_attempt(CmsIssue *issue)
 {
+	const CmsOffer *unclaimed = issue->offer;
 	CmsSubxact subxact;
 	volatile bool again = false;
 	volatile bool keep = true;
@@ -187,6 +192,8 @@ guarded_attempt(CmsIssue *issue)
 			cms_issue_code_wait(issue);
 		return false;
 	}
+	if (!keep)
+		issue->offer = unclaimed;
 	if (!keep && issue->issuer->all_or_none && any_refused(issue))
 		for (int i = 0; i < issue->nlines; i++)
 			if (issue->lines[i]->reason == CMS_OK)

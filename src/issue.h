@@ -40,9 +40,10 @@ typedef struct CmsIssuer
 /*
  * Issues what can be issued; every line is answered. Lines may be worked on in
  * the order of customers so that concurrent calls do not deadlock. Claims the offer for
- * issuer->service where nobody holds it.
+ * issuer->service where nobody holds it. Answers the offer that the lines were decided
+ * by: with that claim, and with what others have changed until then.
  */
-extern void
+extern const CmsOffer *
 cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *lines, int nlines);
 
 /*

@@ -195,11 +195,10 @@ run(FunctionCallInfo fcinfo, IssueCall *call)
 		hash = request_hash(call);
 	if (call->request_key == NULL || open_request(offer, call, hash))
 	{
-		cms_issue_lines(offer, &call->issuer, call->lines, call->nlines);
+		/* the call may have claimed the offer, which may change the end of its coupons */
+		offer = cms_issue_lines(offer, &call->issuer, call->lines, call->nlines);
 		if (call->request_key != NULL)
 			close_request(call);
-		/* the call may have claimed the offer, which may change the end of its coupons */
-		offer = cms_offer_get(call->org, call->offer_id, false);
 	}
 	for (int i = 0; i < call->nlines; i++)
 		put_line(fcinfo, offer, &call->lines[i]);
