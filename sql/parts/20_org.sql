@@ -23,7 +23,7 @@ COMMENT ON COLUMN cms.org.name IS 'Name of the brand.';
 COMMENT ON COLUMN cms.org.time_zone IS 'Name from pg_timezone_names; days, windows and gaps are counted on its calendar.';
 COMMENT ON COLUMN cms.org.currency IS 'ISO 4217 code of all amounts.';
 COMMENT ON COLUMN cms.org.minor_units IS 'Decimal places of the currency; discounts are rounded to them.';
-COMMENT ON COLUMN cms.org.max_backdate IS 'How far before the server''s time a redeemer may set "at"; NULL: any.';
+COMMENT ON COLUMN cms.org.max_backdate IS 'How far before the server''s time a check, a redemption or a reversal may be dated; NULL: any. Issuing and uploading are not bound by it.';
 
 CREATE TABLE cms.org_role (
 	org_id    int  NOT NULL,

@@ -238,7 +238,7 @@ COMMENT ON COLUMN cms.code_upload_line.org_id IS 'The org.';
 COMMENT ON COLUMN cms.code_upload_line.line IS 'Order of arrival.';
 COMMENT ON COLUMN cms.code_upload_line.offer_id IS 'The offer; NULL: whichever cms_load_codes is called for by the same role.';
 COMMENT ON COLUMN cms.code_upload_line.code IS 'The code as it came.';
-COMMENT ON COLUMN cms.code_upload_line.customer_id IS 'Customer to issue it to; NULL: into stock.';
+COMMENT ON COLUMN cms.code_upload_line.customer_id IS 'Customer to issue it to; NULL or blank: into stock.';
 COMMENT ON COLUMN cms.code_upload_line.reason IS 'Why the line was not loaded; NULL: waits to be loaded.';
 COMMENT ON COLUMN cms.code_upload_line.message IS 'The reason in a sentence.';
 COMMENT ON COLUMN cms.code_upload_line.uploaded_by IS 'Role that brought the line.';

@@ -58,7 +58,7 @@ COMMENT ON COLUMN cms.code_upload.org_id IS 'The org.';
 COMMENT ON COLUMN cms.code_upload.line IS 'Order of arrival.';
 COMMENT ON COLUMN cms.code_upload.offer_id IS 'The offer; NULL: whichever cms_load_codes is called for by the same role.';
 COMMENT ON COLUMN cms.code_upload.code IS 'The code as it came.';
-COMMENT ON COLUMN cms.code_upload.customer_id IS 'Customer to issue it to; NULL: into stock.';
+COMMENT ON COLUMN cms.code_upload.customer_id IS 'Customer to issue it to; NULL or blank: into stock.';
 COMMENT ON COLUMN cms.code_upload.reason IS 'Why the line was not loaded; NULL: waits to be loaded.';
 COMMENT ON COLUMN cms.code_upload.message IS 'The reason in a sentence.';
 COMMENT ON COLUMN cms.code_upload.uploaded_by IS 'Role that brought the line.';

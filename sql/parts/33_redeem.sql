@@ -4,16 +4,16 @@ CREATE TYPE cms.cms_redeem_result AS (
 	code text, redeemed boolean, reason text, message text, redemption_id bigint, offer_id bigint,
 	coupon_id bigint, discount numeric, payable numeric, uses_left int, next_allowed_at timestamptz, replayed boolean);
 COMMENT ON TYPE cms.cms_redeem_result IS 'Row of cms_redeem.';
-COMMENT ON COLUMN cms.cms_redeem_result.code IS 'The code, as it is stored.';
+COMMENT ON COLUMN cms.cms_redeem_result.code IS 'The code as it is stored; as it came where it cannot be one.';
 COMMENT ON COLUMN cms.cms_redeem_result.redeemed IS 'Whether the coupon is redeemed on this bill.';
 COMMENT ON COLUMN cms.cms_redeem_result.reason IS 'Why not, the first in the published order; NULL: redeemed.';
 COMMENT ON COLUMN cms.cms_redeem_result.message IS 'The reason in a sentence.';
 COMMENT ON COLUMN cms.cms_redeem_result.redemption_id IS 'The redemption, by which it can be reversed.';
 COMMENT ON COLUMN cms.cms_redeem_result.offer_id IS 'The offer.';
 COMMENT ON COLUMN cms.cms_redeem_result.coupon_id IS 'The coupon.';
-COMMENT ON COLUMN cms.cms_redeem_result.discount IS 'Discount in the org''s currency.';
-COMMENT ON COLUMN cms.cms_redeem_result.payable IS 'Bill amount less discount.';
-COMMENT ON COLUMN cms.cms_redeem_result.uses_left IS 'Uses of the coupon left; NULL: unlimited.';
+COMMENT ON COLUMN cms.cms_redeem_result.discount IS 'Discount in the org''s currency; NULL: refused.';
+COMMENT ON COLUMN cms.cms_redeem_result.payable IS 'Bill amount less discount; NULL: refused.';
+COMMENT ON COLUMN cms.cms_redeem_result.uses_left IS 'Uses of the coupon left; NULL: unlimited, or refused.';
 COMMENT ON COLUMN cms.cms_redeem_result.next_allowed_at IS 'When it becomes possible, where that can be told (NOT_STARTED, GAP_TOO_SHORT, TIME_NOT_ALLOWED).';
 COMMENT ON COLUMN cms.cms_redeem_result.replayed IS 'Whether this bill had redeemed the coupon before; the row is the first answer.';
 
@@ -22,16 +22,16 @@ CREATE TYPE cms.cms_check_result AS (
 	coupon_id bigint, discount numeric, payable numeric, uses_left int, next_allowed_at timestamptz, replayed boolean,
 	reasons text[]);
 COMMENT ON TYPE cms.cms_check_result IS 'Row of cms_check.';
-COMMENT ON COLUMN cms.cms_check_result.code IS 'The code, as it is stored.';
+COMMENT ON COLUMN cms.cms_check_result.code IS 'The code as it is stored; as it came where it cannot be one.';
 COMMENT ON COLUMN cms.cms_check_result.redeemed IS 'Whether a redemption would succeed.';
 COMMENT ON COLUMN cms.cms_check_result.reason IS 'Why not, the first in the published order; NULL: it would.';
 COMMENT ON COLUMN cms.cms_check_result.message IS 'The reason in a sentence.';
 COMMENT ON COLUMN cms.cms_check_result.redemption_id IS 'Always NULL: a check makes none.';
 COMMENT ON COLUMN cms.cms_check_result.offer_id IS 'The offer.';
 COMMENT ON COLUMN cms.cms_check_result.coupon_id IS 'The coupon; NULL where a redemption would make it.';
-COMMENT ON COLUMN cms.cms_check_result.discount IS 'Discount a redemption would give; NULL without a bill amount.';
+COMMENT ON COLUMN cms.cms_check_result.discount IS 'Discount a redemption would give if nothing stood against it; NULL without a bill amount or a coupon.';
 COMMENT ON COLUMN cms.cms_check_result.payable IS 'Bill amount less discount.';
-COMMENT ON COLUMN cms.cms_check_result.uses_left IS 'Uses of the coupon left after a redemption; NULL: unlimited.';
+COMMENT ON COLUMN cms.cms_check_result.uses_left IS 'Uses of the coupon left after a redemption; NULL: unlimited, or no coupon.';
 COMMENT ON COLUMN cms.cms_check_result.next_allowed_at IS 'When it becomes possible, where that can be told.';
 COMMENT ON COLUMN cms.cms_check_result.replayed IS 'Always false.';
 COMMENT ON COLUMN cms.cms_check_result.reasons IS 'Every reason that holds, in the published order; empty: none.';
@@ -75,7 +75,7 @@ CREATE FUNCTION cms.cms_reverse(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_reverse';
 COMMENT ON FUNCTION cms.cms_reverse(bigint, text, timestamptz, int) IS
-'Takes a redemption back, once; its row stays (F37). Coupon, customer''s allowance, cap and budget get the use back unless the offer''s reversal_restores_use is off. Reasons: ALREADY_REVERSED, COUPON_REVOKED, COUPON_EXPIRED (also by the end of its offer). Errors: MS009 unknown redemption, 22004 and 22023 arguments.';
+'Takes a redemption back, once; its row stays (F37). Coupon, customer''s allowance, cap and budget get the use back unless the offer''s reversal_restores_use is off. Reasons: ALREADY_REVERSED, COUPON_REVOKED, COUPON_EXPIRED (also by the end of its offer). A time before the redemption counts as that of the redemption. Errors: MS009 unknown redemption, 22004 and 22023 arguments, such as "at" before the org''s max_backdate.';
 
 CREATE TYPE cms.cms_revoke_result AS (revoked_issued bigint, revoked_unissued bigint, left_redeemed bigint);
 COMMENT ON TYPE cms.cms_revoke_result IS 'Row of cms_revoke.';
