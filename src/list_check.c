@@ -44,12 +44,6 @@ static CmsPlan offer_exists = {
 	.argtypes = {INT4OID, INT8OID},
 };
 
-static CmsPlan org_exists = {
-	.text = "SELECT FROM cms.org WHERE org_id = $1",
-	.nargs = 1,
-	.argtypes = {INT4OID},
-};
-
 static void check_product(CmsRecord *record);
 static void check_place_of_offer(CmsRecord *record);
 static void check_window(CmsRecord *record);
@@ -61,7 +55,6 @@ static void check_place(CmsRecord *record);
 static void check_poc(CmsRecord *record);
 static void require_no_children(const CmsRecord *record);
 static void require_offer(const CmsRecord *record, CmsScope scope);
-static void require_org(const CmsRecord *record);
 static bool found(CmsPlan *plan, const Datum *values);
 static uint32 days_of(const CmsRecord *record, const char *column, int most);
 
@@ -182,7 +175,8 @@ check_poc(CmsRecord *record)
 	char *email;
 	char *at;
 
-	require_org(record);
+	if (record->before == NULL)
+		cms_settings_require_org(record);
 	cms_record_not_blank(record, "name");
 	cms_record_set_text(record, "name", cms_text_trim(cms_record_text(record, "name")));
 	cms_record_not_blank(record, "email");
@@ -202,7 +196,8 @@ check_poc(CmsRecord *record)
 static void
 check_place(CmsRecord *record)
 {
-	require_org(record);
+	if (record->before == NULL)
+		cms_settings_require_org(record);
 	cms_record_choice(record, "entity_type", cms_list_entity_types, false);
 	cms_record_id(record, "entity_id");
 	if (cms_record_isnull(record, "parent_id"))
@@ -370,22 +365,6 @@ require_offer(const CmsRecord *record, CmsScope scope)
 {
 	cms_record_require(record, "offer_id", "Name the offer that the row belongs to.");
 	cms_scope_require(cms_record_int(record, "org_id"), cms_record_int(record, "offer_id"), scope);
-}
-
-static void
-require_org(const CmsRecord *record)
-{
-	int org = cms_record_int(record, "org_id");
-	Datum values[] = {Int32GetDatum(org)};
-
-	if (record->before != NULL || found(&org_exists, values))
-		return;
-	cms_record_refuse(record,
-					  ERRCODE_FOREIGN_KEY_VIOLATION,
-					  "org_id",
-					  "Insert the org into cms.org first.",
-					  "org %d does not exist",
-					  org);
 }
 
 static bool

@@ -21,12 +21,6 @@
 #include "plan.h"
 #include "settings.h"
 
-static CmsPlan org_exists = {
-	.text = "SELECT FROM cms.org WHERE org_id = $1",
-	.nargs = 1,
-	.argtypes = {INT4OID},
-};
-
 /* which list has rows, of those that the offer is about to stop using */
 static CmsPlan list_in_use = {
 	.text =
@@ -115,7 +109,6 @@ static CmsPlan remains[] = {
 };
 
 static void check_fixed(const CmsRecord *record);
-static void check_org(const CmsRecord *record);
 static void stamp(CmsRecord *record);
 static void stamp_unless_given(CmsRecord *record, const char *column, Datum value);
 static void check_lists(const CmsRecord *record);
@@ -142,7 +135,9 @@ cms_offer_check(PG_FUNCTION_ARGS)
 	{
 		/* 0 stands for the org itself among the versions */
 		cms_record_range(&record, "offer_id", 1, PG_INT64_MAX, false);
-		check_org(&record);
+		/* a caller who is granted an org knows that it exists */
+		if (record.before == NULL && cms_caller_is_admin())
+			cms_settings_require_org(&record);
 		stamp(&record);
 		cms_offer_normalise(&record);
 		cms_offer_check_columns(&record);
@@ -174,23 +169,6 @@ check_fixed(const CmsRecord *record)
 		return;
 	for (int i = 0; i < lengthof(columns); i++)
 		cms_record_fixed(record, columns[i], "Create another offer instead.");
-}
-
-/* A caller who is granted an org knows that it exists. */
-static void
-check_org(const CmsRecord *record)
-{
-	int org = cms_record_int(record, "org_id");
-	Datum values[] = {Int32GetDatum(org)};
-
-	if (record->before == NULL && cms_caller_is_admin() &&
-		cms_plan_run(&org_exists, values, NULL, false) == 0)
-		cms_record_refuse(record,
-						  ERRCODE_FOREIGN_KEY_VIOLATION,
-						  "org_id",
-						  "Insert the org into cms.org first.",
-						  "org %d does not exist",
-						  org);
 }
 
 /* Only a superuser may bring stamps along: that is what a restore does. */

@@ -68,12 +68,6 @@ static CmsPlan remains[] = {
 	},
 };
 
-static CmsPlan org_exists = {
-	.text = "SELECT FROM cms.org WHERE org_id = $1",
-	.nargs = 1,
-	.argtypes = {INT4OID},
-};
-
 static void check_time_zone(CmsRecord *record);
 static const char *known_zone(const char *name);
 static bool zone_is_listed(const char *name);
@@ -253,20 +247,7 @@ cms_org_role_check(PG_FUNCTION_ARGS)
 	cms_record_require(&record, "org_id", "Name the org that the role may act for.");
 	cms_record_require(&record, "role_name", "Name a role of the server.");
 	if (cms_record_changed(&record, "org_id"))
-	{
-		int org = cms_record_int(&record, "org_id");
-		Datum values[] = {Int32GetDatum(org)};
-
-		SPI_connect();
-		if (cms_plan_run(&org_exists, values, NULL, false) == 0)
-			cms_record_refuse(&record,
-							  ERRCODE_FOREIGN_KEY_VIOLATION,
-							  "org_id",
-							  "Insert the org into cms.org first.",
-							  "org %d does not exist",
-							  org);
-		SPI_finish();
-	}
+		cms_settings_require_org(&record);
 
 	role_name = NameStr(*DatumGetName(cms_record_value(&record, "role_name", &isnull)));
 	if (OidIsValid(get_role_oid(role_name, true)))

@@ -5,6 +5,11 @@
 #ifndef CMS_SETTINGS_H
 #define CMS_SETTINGS_H
 
+#include "record.h"
+
+/* 23503 naming org_id unless the org of the row exists; connects to SPI by itself */
+extern void cms_settings_require_org(const CmsRecord *record);
+
 /*
  * Forgets which offer's version this transaction has raised last. Whoever reads
  * rules in order to keep them calls it: a change after that needs another version.

@@ -69,6 +69,12 @@ static CmsPlan lock_scopes = {
 	.argtypes = {INT4OID, INT8OID},
 };
 
+static CmsPlan org_exists = {
+	.text = "SELECT FROM cms.org WHERE org_id = $1",
+	.nargs = 1,
+	.argtypes = {INT4OID},
+};
+
 static void note(Memo *memo, int org, int64 offer_id);
 static bool is_noted(const Memo *memo, int org, int64 offer_id);
 pg_noreturn static void refuse_list(int org, int64 offer_id, CmsScope scope);
@@ -103,6 +109,24 @@ cms_settings_check(PG_FUNCTION_ARGS)
 	if (record.row != NULL)
 		cms_list_check(&record);
 	return cms_record_result(&record);
+}
+
+/* The foreign key would refuse it too, but not say what to do. */
+void
+cms_settings_require_org(const CmsRecord *record)
+{
+	int org = cms_record_int(record, "org_id");
+	Datum values[] = {Int32GetDatum(org)};
+
+	SPI_connect();
+	if (cms_plan_run(&org_exists, values, NULL, false) == 0)
+		cms_record_refuse(record,
+						  ERRCODE_FOREIGN_KEY_VIOLATION,
+						  "org_id",
+						  "Insert the org into cms.org first.",
+						  "org %d does not exist",
+						  org);
+	SPI_finish();
 }
 
 void
