@@ -27,6 +27,7 @@
 #include "org.h"
 #include "plan.h"
 #include "settings.h"
+#include "text.h"
 
 #define MAX_COPIES 512
 #define MAX_COPY_BYTES (64 * 1024 * 1024)
@@ -46,16 +47,21 @@ typedef struct Copy
 
 static CmsOffer *compile(int org, int64 offer_id, bool read_only);
 static void read_columns(CmsOffer *offer);
+static void read_org(CmsOffer *offer);
+static void read_codes(CmsOffer *offer);
+static void read_end(CmsOffer *offer);
+static void read_issue_rules(CmsOffer *offer);
+static void read_redemption_rules(CmsOffer *offer);
 static void read_windows(CmsOffer *offer);
-static void set_end(CmsOffer *offer, const char *expiry_type, DateADT expires_on,
-					DateADT claim_ends_on, bool outlives_offer);
 static CmsListed *read_list(int column, int *count);
+static bool column_is(int column, const char *value);
 static int64 limit_int64(int column);
 static int limit_int32(int column);
 static int compare_listed(const void *a, const void *b);
 static void keep(CmsOffer *offer);
 static void retire(CmsOffer *offer);
 static void call_ended(void *unused);
+static void forget_all(void);
 
 static MemoryContext copies_context = NULL;
 static HTAB *copies = NULL;
@@ -259,7 +265,6 @@ compile(int org, int64 offer_id, bool read_only)
 	offer->org = org;
 	offer->offer_id = offer_id;
 	read_columns(offer);
-	read_windows(offer);
 	MemoryContextSwitchTo(before);
 	return offer;
 }
@@ -267,11 +272,38 @@ compile(int org, int64 offer_id, bool read_only)
 static void
 read_columns(CmsOffer *offer)
 {
-	bool isnull;
-	Datum value;
-
 	offer->version = cms_row_int64(0, col_version, 0);
 	offer->org_version = cms_row_int64(0, col_org_version, 0);
+	read_org(offer);
+
+	offer->name = cms_row_text(0, col_name);
+	offer->archived = column_is(col_status, "ARCHIVED");
+	offer->owner_service = cms_row_text(0, col_owner_service);
+	offer->owner_ref = cms_row_text(0, col_owner_ref);
+	offer->claim_service = cms_row_text(0, col_claim_service);
+	offer->claim_ref = cms_row_text(0, col_claim_ref);
+	offer->claim_name = cms_row_text(0, col_claim_name);
+
+	offer->percentage = column_is(col_discount_type, "PERCENTAGE");
+	offer->discount_value = cms_row_numeric(0, col_discount_value);
+	offer->discount_cap = cms_row_numeric(0, col_discount_cap);
+	offer->selected_products = column_is(col_product_scope, "SELECTED_PRODUCTS");
+	offer->products = read_list(col_products, &offer->nproducts);
+	offer->sale_items = cms_row_bool(0, col_sale_items, false);
+
+	read_codes(offer);
+	read_end(offer);
+	read_issue_rules(offer);
+	read_redemption_rules(offer);
+	read_windows(offer);
+}
+
+static void
+read_org(CmsOffer *offer)
+{
+	bool isnull;
+	Datum max_backdate = cms_row_value(0, col_max_backdate, &isnull);
+
 	offer->zone = cms_zone(cms_row_text(0, col_zone));
 	if (offer->zone == NULL)
 		ereport(ERROR,
@@ -282,75 +314,91 @@ read_columns(CmsOffer *offer)
 				 errhint("Set time_zone in cms.org to a name from pg_timezone_names.")));
 	offer->currency = cms_row_text(0, col_currency);
 	offer->minor_units = cms_row_int32(0, col_minor_units, 2);
-	value = cms_row_value(0, col_max_backdate, &isnull);
 	offer->has_max_backdate = !isnull;
 	if (!isnull)
-		offer->max_backdate = *DatumGetIntervalP(value);
+		offer->max_backdate = *DatumGetIntervalP(max_backdate);
+}
 
-	offer->name = cms_row_text(0, col_name);
-	offer->archived = strcmp(cms_row_text(0, col_status), "ARCHIVED") == 0;
-	offer->owner_service = cms_row_text(0, col_owner_service);
-	offer->owner_ref = cms_row_text(0, col_owner_ref);
-	offer->claim_service = cms_row_text(0, col_claim_service);
-	offer->claim_ref = cms_row_text(0, col_claim_ref);
-	offer->claim_name = cms_row_text(0, col_claim_name);
+/* F9 to F12, F16 */
+static void
+read_codes(CmsOffer *offer)
+{
+	CmsCodePattern *pattern = &offer->pattern;
+	const char *prefix = cms_row_text(0, col_code_prefix);
+	const char *suffix = cms_row_text(0, col_code_suffix);
 
-	offer->percentage = strcmp(cms_row_text(0, col_discount_type), "PERCENTAGE") == 0;
-	offer->discount_value = cms_row_numeric(0, col_discount_value);
-	offer->discount_cap = cms_row_numeric(0, col_discount_cap);
-	offer->selected_products = strcmp(cms_row_text(0, col_product_scope), "SELECTED_PRODUCTS") == 0;
-	offer->products = read_list(col_products, &offer->nproducts);
-	offer->sale_items = cms_row_bool(0, col_sale_items, false);
-	offer->third_party = strcmp(cms_row_text(0, col_delivery), "THIRD_PARTY") == 0;
-
-	const char *method = cms_row_text(0, col_code_method);
-
-	offer->method = strcmp(method, "COMMON") == 0       ? CMS_METHOD_COMMON
-					: strcmp(method, "UPLOADED") == 0   ? CMS_METHOD_UPLOADED
-					: strcmp(method, "RANDOMISED") == 0 ? CMS_METHOD_RANDOMISED
-														: CMS_METHOD_GENERATED;
-	if (offer->method == CMS_METHOD_RANDOMISED)
-		cms_code_mask_pattern(cms_row_text(0, col_sample_code), &offer->pattern);
-	else
-	{
-		const char *charset = cms_row_text(0, col_code_charset);
-		const char *prefix = cms_row_text(0, col_code_prefix);
-		const char *suffix = cms_row_text(0, col_code_suffix);
-
-		offer->pattern.length = cms_row_int32(0, col_code_length, 12);
-		offer->pattern.charset = strcmp(charset, "NUMERIC") == 0        ? CMS_CHARSET_NUMERIC
-								 : strcmp(charset, "ALPHANUMERIC") == 0 ? CMS_CHARSET_ALPHANUMERIC
-																		: CMS_CHARSET_UNAMBIGUOUS;
-		strlcpy(offer->pattern.prefix, prefix ? prefix : "", sizeof(offer->pattern.prefix));
-		strlcpy(offer->pattern.suffix, suffix ? suffix : "", sizeof(offer->pattern.suffix));
-	}
+	offer->method = column_is(col_code_method, "COMMON")       ? CMS_METHOD_COMMON
+					: column_is(col_code_method, "UPLOADED")   ? CMS_METHOD_UPLOADED
+					: column_is(col_code_method, "RANDOMISED") ? CMS_METHOD_RANDOMISED
+															   : CMS_METHOD_GENERATED;
+	offer->third_party = column_is(col_delivery, "THIRD_PARTY");
 	offer->allow_dense_codes = cms_row_bool(0, col_allow_dense_codes, false);
 	offer->common_code = cms_row_text(0, col_common_code);
+	if (offer->method == CMS_METHOD_RANDOMISED)
+	{
+		cms_code_mask_pattern(cms_row_text(0, col_sample_code), pattern);
+		return;
+	}
+	pattern->length = cms_row_int32(0, col_code_length, 12);
+	pattern->charset = column_is(col_code_charset, "NUMERIC")        ? CMS_CHARSET_NUMERIC
+					   : column_is(col_code_charset, "ALPHANUMERIC") ? CMS_CHARSET_ALPHANUMERIC
+																	 : CMS_CHARSET_UNAMBIGUOUS;
+	strlcpy(pattern->prefix, prefix ? prefix : "", sizeof(pattern->prefix));
+	strlcpy(pattern->suffix, suffix ? suffix : "", sizeof(pattern->suffix));
+}
 
-	const char *expiry = cms_row_text(0, col_coupon_expiry_type);
+/* F1, F22: when the offer ends, when its coupons do, and whether they end with it. */
+static void
+read_end(CmsOffer *offer)
+{
+	bool of_loyalty = cms_text_equal(offer->claim_service, "LOYALTY");
+	bool outlives_offer = cms_row_bool(0, col_outlives_offer, false);
 
-	offer->coupon_expiry = strcmp(expiry, "DAYS") == 0         ? CMS_EXPIRY_DAYS
-						   : strcmp(expiry, "MONTH_ENDS") == 0 ? CMS_EXPIRY_MONTH_ENDS
-															   : CMS_EXPIRY_WITH_OFFER;
+	/* a fixed date is not shortened by the claim */
+	offer->last_day =
+		cms_row_int32(0,
+					  column_is(col_expiry_type, "FIXED_DATE") ? col_expires_on : col_claim_ends_on,
+					  DATEVAL_NOEND);
+	offer->has_end = offer->last_day != DATEVAL_NOEND;
+	offer->ends_at = offer->has_end ? cms_day_begin(offer->last_day + 1, offer->zone) : DT_NOEND;
+
+	offer->coupon_expiry = column_is(col_coupon_expiry_type, "DAYS") ? CMS_EXPIRY_DAYS
+						   : column_is(col_coupon_expiry_type, "MONTH_ENDS")
+							   ? CMS_EXPIRY_MONTH_ENDS
+							   : CMS_EXPIRY_WITH_OFFER;
 	offer->coupon_expiry_value = cms_row_int32(0, col_coupon_expiry_value, 0);
-	set_end(offer,
-			cms_row_text(0, col_expiry_type),
-			cms_row_int32(0, col_expires_on, DATEVAL_NOEND),
-			cms_row_int32(0, col_claim_ends_on, DATEVAL_NOEND),
-			cms_row_bool(0, col_outlives_offer, false));
+	offer->end_binds_coupons = offer->has_end && !outlives_offer &&
+							   !(of_loyalty && offer->coupon_expiry == CMS_EXPIRY_WITH_OFFER);
+}
+
+/* F17 to F20 */
+static void
+read_issue_rules(CmsOffer *offer)
+{
+	bool isnull;
+	Datum exclusions = cms_row_value(0, col_exclusions, &isnull);
 
 	offer->audience_only = cms_row_bool(0, col_audience_only, false);
 	offer->max_issued = limit_int64(col_max_issued);
 	offer->max_issued_per_customer = limit_int32(col_max_issued_per_customer);
 	offer->min_days_between_issues = cms_row_int32(0, col_min_days_between_issues, 0);
 	offer->past_issue_months = cms_row_int32(0, col_past_issue_months, 0);
-	offer->reissue_existing = strcmp(cms_row_text(0, col_reissue), "EXISTING") == 0;
+	offer->reissue_existing = column_is(col_reissue, "EXISTING");
+	if (!isnull)
+		offer->nexclusions = cms_array_int64s(exclusions, &offer->exclusions);
+}
+
+/* F24 to F30; when, F31, is read_windows() */
+static void
+read_redemption_rules(CmsOffer *offer)
+{
+	bool isnull;
+	Datum starts_on = cms_row_value(0, col_starts_on, &isnull);
 
 	offer->anyone_may_redeem = cms_row_bool(0, col_anyone_may_redeem, false);
 	offer->starts_after_days = cms_row_int32(0, col_starts_after_days, 0);
-	value = cms_row_value(0, col_starts_on, &isnull);
 	offer->has_starts_on = !isnull;
-	offer->starts_on = isnull ? 0 : DatumGetDateADT(value);
+	offer->starts_on = isnull ? 0 : DatumGetDateADT(starts_on);
 	offer->max_uses_per_coupon = limit_int32(col_max_uses_per_coupon);
 	offer->max_uses_per_customer_and_coupon = limit_int32(col_max_uses_per_customer_and_coupon);
 	offer->max_uses_per_customer = limit_int32(col_max_uses_per_customer);
@@ -359,29 +407,9 @@ read_columns(CmsOffer *offer)
 	offer->max_discount_total = cms_row_numeric(0, col_max_discount_total);
 	offer->min_bill = cms_row_numeric(0, col_min_bill);
 	offer->max_bill = cms_row_numeric(0, col_max_bill);
-	offer->selected_stores = strcmp(cms_row_text(0, col_store_scope), "SELECTED_STORES") == 0;
+	offer->selected_stores = column_is(col_store_scope, "SELECTED_STORES");
 	offer->places = read_list(col_places, &offer->nplaces);
 	offer->reversal_restores_use = cms_row_bool(0, col_reversal_restores_use, true);
-
-	value = cms_row_value(0, col_exclusions, &isnull);
-	if (!isnull)
-		offer->nexclusions = cms_array_int64s(value, &offer->exclusions);
-}
-
-/* F1, F22: when the offer ends, and whether its coupons end with it. */
-static void
-set_end(CmsOffer *offer, const char *expiry_type, DateADT expires_on, DateADT claim_ends_on,
-		bool outlives_offer)
-{
-	/* a fixed date is not shortened by the claim */
-	offer->last_day = strcmp(expiry_type, "FIXED_DATE") == 0 ? expires_on : claim_ends_on;
-	offer->has_end = offer->last_day != DATEVAL_NOEND;
-	offer->ends_at = offer->has_end ? cms_day_begin(offer->last_day + 1, offer->zone) : DT_NOEND;
-
-	bool loyalty = offer->claim_service != NULL && strcmp(offer->claim_service, "LOYALTY") == 0;
-
-	offer->end_binds_coupons = offer->has_end && !outlives_offer &&
-							   !(loyalty && offer->coupon_expiry == CMS_EXPIRY_WITH_OFFER);
 }
 
 static void
@@ -452,6 +480,18 @@ read_list(int column, int *count)
 	pfree(members);
 	qsort(list, *count, sizeof(CmsListed), compare_listed);
 	return list;
+}
+
+static bool
+column_is(int column, const char *value)
+{
+	char *text = cms_row_text(0, column);
+	bool is = cms_text_equal(text, value);
+
+	/* or it would stay with the copy */
+	if (text != NULL)
+		pfree(text);
+	return is;
 }
 
 static int64
@@ -550,7 +590,7 @@ cms_offer_cache_trim(void)
 	if (cms_offer_cache_stale)
 	{
 		cms_offer_cache_stale = false;
-		cms_offer_cache_flush();
+		forget_all();
 	}
 	while (hash_get_num_entries(copies) > MAX_COPIES ||
 		   (hash_get_num_entries(copies) > 1 &&
@@ -564,8 +604,9 @@ cms_offer_cache_trim(void)
 	}
 }
 
-void
-cms_offer_cache_flush(void)
+/* None is in use: this is the start of a call. */
+static void
+forget_all(void)
 {
 	dlist_mutable_iter iter;
 

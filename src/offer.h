@@ -129,7 +129,6 @@ cms_offer_of_version(int org, int64 offer_id, int64 version, int64 org_version, 
 extern const CmsOffer *cms_offer_get(int org, int64 offer_id, bool read_only);
 /* drops compiled copies that no call uses; at the start of each call */
 extern void cms_offer_cache_trim(void);
-extern void cms_offer_cache_flush(void);
 extern bool cms_listed(const CmsListed *list, int count, char kind, const char *value);
 pg_noreturn extern void cms_offer_unknown(int64 offer_id);
 
