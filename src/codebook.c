@@ -48,12 +48,10 @@ static CmsPlan reserved_of_length = {
 	2,
 	{INT4OID, INT4OID}};
 
-static CmsPlan reserved_of_names = {
-	"SELECT COALESCE(o.common_code, o.sample_code) FROM cms.offer o"
-	" WHERE o.org_id = $1 AND (o.common_code IS NOT NULL OR o.sample_code IS NOT NULL)"
-	" AND COALESCE(o.common_code, o.sample_code) = ANY ($2)",
-	2,
-	{INT4OID, TEXTARRAYOID}};
+static CmsPlan reserved_of_names = {"SELECT COALESCE(o.common_code, o.sample_code) FROM cms.offer o"
+									" WHERE " CMS_CODEBOOK_RESERVES("$2"),
+									2,
+									{INT4OID, TEXTARRAYOID}};
 
 static CmsPlan find_key = {
 	"SELECT key FROM cms.offer_key WHERE org_id = $1 AND offer_id = $2", 2, {INT4OID, INT8OID}};

@@ -29,14 +29,14 @@ extern void cms_codebook_crowd_lock(const CmsOffer *offer, int64 how_many);
 extern int64 cms_codebook_room(const CmsOffer *offer);
 
 /*
- * The SQL condition that $1 (org) has not reserved a code, given its possible
- * masks and itself as a text array parameter:
- *	  NOT EXISTS (SELECT FROM cms.offer o WHERE o.org_id = $1
- *		AND (o.common_code IS NOT NULL OR o.sample_code IS NOT NULL)
- *		AND COALESCE(o.common_code, o.sample_code) = ANY ($n))
- * (the second line is the predicate of the index, without which it is not used);
- * this makes the array (text[]) for one code.
+ * The SQL condition that cms.offer o is of org $1 and has reserved one of the names that a
+ * parameter (text[]) holds. Its second part is the predicate of the index, without which
+ * that is not used.
  */
+#define CMS_CODEBOOK_RESERVES(names)                                             \
+	"o.org_id = $1 AND (o.common_code IS NOT NULL OR o.sample_code IS NOT NULL)" \
+	" AND COALESCE(o.common_code, o.sample_code) = ANY (" names ")"
+/* the array of names for one code: its possible masks, and itself */
 extern Datum cms_codebook_names(const char *code);
 
 /* Key of a RANDOMISED offer's order (16 bytes), made at the first use. */

@@ -42,9 +42,7 @@ static CmsPlan new_coupon = {
 	" service, consumer_ref)"
 	" SELECT $1, nextval('cms.coupon_id_seq'), $2, $3, $4, $5, $6, $7, $8, $9, $10"
 	" WHERE $11 IS NULL OR NOT EXISTS (SELECT FROM cms.offer o"
-	"  WHERE o.org_id = $1 AND COALESCE(o.common_code, o.sample_code) = ANY ($11)"
-	"  AND (o.common_code IS NOT NULL OR o.sample_code IS NOT NULL))"
-	" ON CONFLICT DO NOTHING RETURNING coupon_id",
+	"  WHERE " CMS_CODEBOOK_RESERVES("$11") ") ON CONFLICT DO NOTHING RETURNING coupon_id",
 	11,
 	{INT4OID,
 	 INT8OID,
@@ -90,10 +88,7 @@ static CmsPlan code_is_taken = {
 	{INT4OID, TEXTOID}};
 
 static CmsPlan code_is_reserved = {
-	"SELECT 1 FROM cms.offer o WHERE o.org_id = $1 AND COALESCE(o.common_code, o.sample_code) = ANY ($2)"
-	" AND (o.common_code IS NOT NULL OR o.sample_code IS NOT NULL)",
-	2,
-	{INT4OID, TEXTARRAYOID}};
+	"SELECT 1 FROM cms.offer o WHERE " CMS_CODEBOOK_RESERVES("$2"), 2, {INT4OID, TEXTARRAYOID}};
 
 static CmsPlan drop_coupon = {
 	"DELETE FROM cms.coupon WHERE org_id = $1 AND coupon_id = $2", 2, {INT4OID, INT8OID}};

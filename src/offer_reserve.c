@@ -26,9 +26,8 @@ static CmsPlan offer_of_code = {
 };
 
 static CmsPlan offer_of_names = {
-	.text = "SELECT offer_id, COALESCE(common_code, sample_code) FROM cms.offer"
-			" WHERE org_id = $1 AND (common_code IS NOT NULL OR sample_code IS NOT NULL)"
-			" AND COALESCE(common_code, sample_code) = ANY ($2) AND offer_id <> $3 LIMIT 1",
+	.text = "SELECT o.offer_id, COALESCE(o.common_code, o.sample_code) FROM cms.offer o"
+			" WHERE " CMS_CODEBOOK_RESERVES("$2") " AND o.offer_id <> $3 LIMIT 1",
 	.nargs = 3,
 	.argtypes = {INT4OID, TEXTARRAYOID, INT8OID},
 };
