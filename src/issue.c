@@ -33,8 +33,8 @@
 #include "counter.h"
 #include "issue_code.h"
 #include "lock.h"
+#include "message.h"
 #include "plan.h"
-#include "redeem.h"
 #include "subxact.h"
 
 #define CUSTOMER_BUCKETS 128
@@ -97,7 +97,7 @@ cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *li
 	}
 	for (int i = 0; i < nlines; i++)
 		if (lines[i].reason != CMS_OK && lines[i].message == NULL)
-			lines[i].message = cms_issue_message(issue->offer, &lines[i]);
+			lines[i].message = cms_message_of_issue(issue->offer, &lines[i]);
 	return issue->offer;
 }
 
@@ -408,6 +408,7 @@ count_issued(CmsIssue *issue)
 
 		if (issue->issued == 0 || cms_count(offer->org, offer->offer_id, &count))
 			return;
+		CHECK_FOR_INTERRUPTS();
 		left = cms_issues_left_locked(offer->org, offer->offer_id);
 		for (int i = issue->nlines - 1; i >= 0 && issue->issued > left; i--)
 			if (issue->lines[i]->reason == CMS_OK && !issue->lines[i]->replayed)

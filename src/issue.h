@@ -52,7 +52,4 @@ cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *li
  */
 extern void cms_issue_lock_customer(int org, const char *customer);
 
-/* the reason of a refused line in a sentence with the offer's own numbers and dates */
-extern char *cms_issue_message(const CmsOffer *offer, const CmsIssueLine *line);
-
 #endif

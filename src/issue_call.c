@@ -201,7 +201,10 @@ run(FunctionCallInfo fcinfo, IssueCall *call)
 			close_request(call);
 	}
 	for (int i = 0; i < call->nlines; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		put_line(fcinfo, offer, &call->lines[i]);
+	}
 	SPI_finish();
 }
 

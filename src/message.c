@@ -7,18 +7,13 @@
 #include "utils/datetime.h"
 
 #include "claim.h"
-#include "issue.h"
-#include "redeem.h"
+#include "message.h"
 
 static char *day_text(DateADT day);
 static char *instant_text(TimestampTz at, pg_tz *zone);
 
-/*
- * NULL where the standard sentence of the reason says all there is, and where no
- * offer is known.
- */
 char *
-cms_use_message(CmsReason reason, const CmsOffer *offer, const CmsVerdict *verdict)
+cms_message_of_use(CmsReason reason, const CmsOffer *offer, const CmsVerdict *verdict)
 {
 	if (offer == NULL)
 		return NULL;
@@ -54,7 +49,7 @@ cms_use_message(CmsReason reason, const CmsOffer *offer, const CmsVerdict *verdi
 }
 
 char *
-cms_issue_message(const CmsOffer *offer, const CmsIssueLine *line)
+cms_message_of_issue(const CmsOffer *offer, const CmsIssueLine *line)
 {
 	switch (line->reason)
 	{

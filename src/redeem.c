@@ -22,6 +22,7 @@
 #include "array.h"
 #include "counter.h"
 #include "coupon.h"
+#include "message.h"
 #include "org.h"
 #include "plan.h"
 #include "redeem.h"
@@ -86,17 +87,19 @@ fetch_bill(FunctionCallInfo fcinfo, int amount_arg, int items_arg, CmsUseRequest
 static Datum answer(FunctionCallInfo fcinfo, MemoryContext caller, const Redemption *r, bool check);
 static Datum reason_names(uint64 reasons, CmsReason first);
 
+#define SELECT_REDEMPTION                                                            \
+	"SELECT r.redemption_id, r.coupon_id, r.customer_id, r.bill_amount, r.store_id," \
+	" r.till_id, r.discount, r.uses_left, r.reversed_at IS NOT NULL"                 \
+	" FROM cms.redemption r"
+
 static CmsPlan redemption_of_bill = {
-	"SELECT r.redemption_id, r.offer_id, r.coupon_id, r.customer_id, r.bill_amount, r.store_id, r.till_id,"
-	" r.discount, r.uses_left, r.reversed_at IS NOT NULL"
-	" FROM cms.redemption r WHERE r.org_id = $1 AND r.coupon_id = $2 AND r.bill_ref = $3",
+	SELECT_REDEMPTION " WHERE r.org_id = $1 AND r.coupon_id = $2 AND r.bill_ref = $3",
 	3,
 	{INT4OID, INT8OID, TEXTOID}};
 
 static CmsPlan anonymous_redemption_of_bill = {
-	"SELECT r.redemption_id, r.offer_id, r.coupon_id, r.customer_id, r.bill_amount, r.store_id, r.till_id,"
-	" r.discount, r.uses_left, r.reversed_at IS NOT NULL"
-	" FROM cms.redemption r WHERE r.org_id = $1 AND r.offer_id = $2 AND r.bill_ref = $3 AND r.anonymous_common",
+	SELECT_REDEMPTION
+	" WHERE r.org_id = $1 AND r.offer_id = $2 AND r.bill_ref = $3 AND r.anonymous_common",
 	3,
 	{INT4OID, INT8OID, TEXTOID}};
 
@@ -284,24 +287,24 @@ replay(Redemption *r)
 		0)
 		return false;
 
-	Numeric bill_amount = cms_row_numeric(0, 5);
+	Numeric bill_amount = cms_row_numeric(0, 4);
 
-	if (!same_request(r, bill_amount, cms_row_text(0, 4), cms_row_text(0, 6), cms_row_text(0, 7)))
+	if (!same_request(r, bill_amount, cms_row_text(0, 3), cms_row_text(0, 5), cms_row_text(0, 6)))
 	{
 		r->reason = CMS_BILL_CONFLICT;
 		return true;
 	}
-	if (cms_row_bool(0, 10, false))
+	if (cms_row_bool(0, 9, false))
 	{
 		r->reason = CMS_ALREADY_REVERSED;
 		return true;
 	}
 	r->replayed = true;
 	r->redemption_id = cms_row_int64(0, 1, 0);
-	r->found.coupon.coupon_id = cms_row_int64(0, 3, 0);
-	r->verdict.discount = cms_row_numeric(0, 8);
+	r->found.coupon.coupon_id = cms_row_int64(0, 2, 0);
+	r->verdict.discount = cms_row_numeric(0, 7);
 	r->verdict.payable = cms_money_subtract(bill_amount, r->verdict.discount);
-	r->verdict.uses_left = cms_row_int32(0, 9, CMS_UNLIMITED);
+	r->verdict.uses_left = cms_row_int32(0, 8, CMS_UNLIMITED);
 	return true;
 }
 
@@ -325,7 +328,7 @@ evaluate(Redemption *r, bool read_only)
 	int nth;
 
 	require_customer(r);
-	cms_require_recent(r->found.offer, r->request.at);
+	cms_redeem_require_recent(r->found.offer, r->request.at);
 	if (r->found.offer->selected_stores && r->request.place.till == NULL &&
 		r->request.place.store != NULL)
 		cms_place_resolve(r->org, &r->request.place, read_only);
@@ -355,7 +358,7 @@ require_customer(const Redemption *r)
 }
 
 void
-cms_require_recent(const CmsOffer *offer, TimestampTz at)
+cms_redeem_require_recent(const CmsOffer *offer, TimestampTz at)
 {
 	TimestampTz oldest;
 
@@ -538,7 +541,7 @@ answer(FunctionCallInfo fcinfo, MemoryContext caller, const Redemption *r, bool 
 	values[out_redeemed] = BoolGetDatum(ok);
 	nulls[out_redeemed] = false;
 	cms_result_reason(r->reason,
-					  cms_use_message(r->reason, r->found.offer, verdict),
+					  cms_message_of_use(r->reason, r->found.offer, verdict),
 					  values,
 					  nulls,
 					  out_reason,

@@ -1,6 +1,6 @@
 /*
  * redeem.h
- *	  What redeeming shares with what will stand beside it.
+ *	  What redeeming shares with reversing.
  */
 #ifndef CMS_REDEEM_H
 #define CMS_REDEEM_H
@@ -8,8 +8,6 @@
 #include "rule.h"
 
 /* 22023 for an "at" further back than the org's max_backdate allows a redeemer to date */
-extern void cms_require_recent(const CmsOffer *offer, TimestampTz at);
-/* the reason in a sentence with the offer's own numbers and dates; NULL for CMS_OK */
-extern char *cms_use_message(CmsReason reason, const CmsOffer *offer, const CmsVerdict *verdict);
+extern void cms_redeem_require_recent(const CmsOffer *offer, TimestampTz at);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "args.h"
 #include "counter.h"
+#include "message.h"
 #include "org.h"
 #include "plan.h"
 #include "redeem.h"
@@ -103,7 +104,7 @@ cms_reverse(PG_FUNCTION_ARGS)
 	read_redemption(&r);
 	/* or an expired coupon would come back by an earlier time */
 	if (!r.reversed_before)
-		cms_require_recent(r.offer, r.at);
+		cms_redeem_require_recent(r.offer, r.at);
 	r.reason = judge(&r);
 	if (r.reason == CMS_OK)
 		write_reversal(&r);
@@ -112,8 +113,12 @@ cms_reverse(PG_FUNCTION_ARGS)
 								 : r.reason == CMS_OK && r.offer->reversal_restores_use;
 	values[out_redemption_id] = Int64GetDatum(r.redemption_id);
 	values[out_reversed] = BoolGetDatum(r.reason == CMS_OK);
-	cms_result_reason(
-		r.reason, cms_use_message(r.reason, r.offer, NULL), values, nulls, out_reason, out_message);
+	cms_result_reason(r.reason,
+					  cms_message_of_use(r.reason, r.offer, NULL),
+					  values,
+					  nulls,
+					  out_reason,
+					  out_message);
 	values[out_use_returned] = BoolGetDatum(returned);
 	row = cms_result_row(fcinfo, caller, values, nulls);
 	SPI_finish();

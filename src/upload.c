@@ -191,6 +191,7 @@ normalise(CmsUpload *upload, CmsUploadLine *lines, int nlines)
 		CmsUploadLine *line = &lines[i];
 		bool seen = false;
 
+		CHECK_FOR_INTERRUPTS();
 		if (line->customer != NULL && cms_text_is_blank(line->customer))
 			line->customer = NULL;
 		line->reason = cms_code_normalise(
