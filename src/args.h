@@ -9,7 +9,6 @@
 #include "fmgr.h"
 #include "datatype/timestamp.h"
 #include "utils/date.h"
-#include "utils/jsonb.h"
 #include "utils/numeric.h"
 
 /* NULL argument -> 22004 naming it */

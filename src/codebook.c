@@ -20,7 +20,6 @@
 
 #include "catalog/pg_type.h"
 #include "utils/array.h"
-#include "utils/builtins.h"
 
 #include "array.h"
 #include "codebook.h"

@@ -11,9 +11,6 @@
 #error "cms needs PostgreSQL 15 or newer"
 #endif
 
-#include "access/htup_details.h"
-#include "access/tupdesc.h"
-
 /* PostgreSQL 16 split varatt.h from postgres.h. */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"

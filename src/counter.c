@@ -11,7 +11,6 @@
 #include "cms.h"
 
 #include "catalog/pg_type.h"
-#include "utils/builtins.h"
 
 #include "counter.h"
 #include "money.h"

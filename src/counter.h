@@ -8,7 +8,6 @@
 
 #include "datatype/timestamp.h"
 #include "utils/numeric.h"
-#include "utils/timestamp.h"
 
 /* What a call adds to the counters of an offer; negative numbers take away. */
 typedef struct CmsCount

@@ -29,7 +29,6 @@
 
 #include "array.h"
 #include "claim.h"
-#include "codebook.h"
 #include "counter.h"
 #include "issue_code.h"
 #include "lock.h"

@@ -8,6 +8,7 @@
 
 #include "claim.h"
 #include "message.h"
+#include "money.h"
 
 static char *day_text(DateADT day);
 static char *instant_text(TimestampTz at, pg_tz *zone);

@@ -15,10 +15,8 @@
 #include "cms.h"
 
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "lib/ilist.h"
 #include "utils/array.h"
-#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 

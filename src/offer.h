@@ -6,10 +6,10 @@
 #ifndef CMS_OFFER_H
 #define CMS_OFFER_H
 
+#include "utils/numeric.h"
+
 #include "calendar.h"
 #include "code.h"
-#include "items.h"
-#include "money.h"
 
 #define CMS_UNLIMITED (-1)
 

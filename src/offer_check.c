@@ -8,7 +8,6 @@
 #include "cms.h"
 
 #include "mb/pg_wchar.h"
-#include "utils/builtins.h"
 
 #include "claim.h"
 #include "code.h"

@@ -12,7 +12,6 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 #include "fmgr.h"
-#include "utils/numeric.h"
 #include "utils/relcache.h"
 
 typedef struct CmsRecord

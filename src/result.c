@@ -9,7 +9,6 @@
 
 #include "access/htup_details.h"
 #include "funcapi.h"
-#include "utils/memutils.h"
 
 #include "result.h"
 #include "text.h"

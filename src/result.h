@@ -5,7 +5,6 @@
 #ifndef CMS_RESULT_H
 #define CMS_RESULT_H
 
-#include "access/htup.h"
 #include "fmgr.h"
 #include "reason.h"
 

@@ -14,6 +14,7 @@
 #include "args.h"
 #include "counter.h"
 #include "message.h"
+#include "money.h"
 #include "org.h"
 #include "plan.h"
 #include "redeem.h"

@@ -9,7 +9,6 @@
 #include "cms.h"
 
 #include "catalog/pg_type.h"
-#include "utils/builtins.h"
 
 #include "args.h"
 #include "array.h"

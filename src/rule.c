@@ -10,6 +10,7 @@
 
 #include "port/pg_bitutils.h"
 
+#include "money.h"
 #include "rule.h"
 #include "text.h"
 

@@ -6,6 +6,7 @@
 #ifndef CMS_RULE_H
 #define CMS_RULE_H
 
+#include "items.h"
 #include "offer.h"
 #include "reason.h"
 

@@ -5,7 +5,6 @@
 #include "cms.h"
 
 #include "access/xact.h"
-#include "utils/memutils.h"
 
 #include "subxact.h"
 
