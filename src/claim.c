@@ -96,8 +96,7 @@ cms_claim(PG_FUNCTION_ARGS)
 	org = cms_arg_org(fcinfo, 6);
 	cms_claim_check_service(claimant.service);
 
-	SPI_connect();
-	cms_offer_cache_trim();
+	cms_call_begin();
 	offer = cms_offer_get(org, offer_id, false);
 	reason = cms_claim_take(offer, &claimant, &holder);
 	row = result_row(fcinfo,
@@ -132,15 +131,14 @@ cms_release(PG_FUNCTION_ARGS)
 	(void) cms_arg_at(fcinfo, 1);
 	org = cms_arg_org(fcinfo, 2);
 
-	SPI_connect();
-	cms_offer_cache_trim();
+	cms_call_begin();
 	offer = cms_offer_get(org, offer_id, false);
 	if (read_claim(offer, &holder))
 	{
 		CmsTotals totals;
 
-		(void) cms_issues_left_locked(org, offer_id);
-		cms_totals(org, offer_id, false, &totals);
+		(void) cms_counter_issues_left(org, offer_id);
+		cms_counter_totals(org, offer_id, false, &totals);
 		if (totals.issued > 0)
 		{
 			claimed = true;
@@ -154,7 +152,7 @@ cms_release(PG_FUNCTION_ARGS)
 		{
 			Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
 
-			if (cms_write_run(&remove_claim, values, NULL) == 0)
+			if (cms_plan_write(&remove_claim, values, NULL) == 0)
 				refuse_old_snapshot(offer_id);
 			memset(&holder, 0, sizeof(holder));
 		}
@@ -279,7 +277,7 @@ insert_claim(const CmsOffer *offer, const CmsClaimant *claimant)
 		values[5] = DateADTGetDatum(claimant->ends_on);
 		nulls[5] = ' ';
 	}
-	values[6] = CStringGetTextDatum(cms_caller_name());
+	values[6] = CStringGetTextDatum(cms_org_caller_name());
 	values[7] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 	return cms_plan_run(&insert, values, nulls, false) == 1;
 }
@@ -317,7 +315,7 @@ refresh_claim(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *h
 		values[5] = DateADTGetDatum(claimant->ends_on);
 		nulls[5] = ' ';
 	}
-	if (cms_write_run(&refresh, values, nulls) == 1)
+	if (cms_plan_write(&refresh, values, nulls) == 1)
 	{
 		read_claimant(holder);
 		return true;

@@ -116,7 +116,7 @@ cms_codebook_room(const CmsOffer *offer)
 {
 	CmsTotals totals;
 
-	cms_totals(offer->org, offer->offer_id, false, &totals);
+	cms_counter_totals(offer->org, offer->offer_id, false, &totals);
 	SPI_freetuptable(SPI_tuptable);
 	return most_codes(offer) - totals.issued - totals.stock;
 }

@@ -88,7 +88,7 @@ static CmsPlan give_back_positions = {"UPDATE cms.offer_slot SET next_position =
 									  {INT4OID, INT8OID, INT8OID}};
 
 bool
-cms_count(int org, int64 offer_id, const CmsCount *count)
+cms_counter_add(int org, int64 offer_id, const CmsCount *count)
 {
 	Numeric zero = cms_money_zero();
 	Datum values[11] = {
@@ -116,12 +116,12 @@ cms_count(int org, int64 offer_id, const CmsCount *count)
 						  count->has_issue_time ? ' ' : 'n',
 						  count->has_use_time ? ' ' : 'n'};
 
-	if (cms_write_run(&add, values, nulls) == 1)
+	if (cms_plan_write(&add, values, nulls) == 1)
 		return true;
 	if (slot_exists(org, offer_id))
 		return false;
 	make_slot(org, offer_id);
-	return cms_write_run(&add, values, nulls) == 1;
+	return cms_plan_write(&add, values, nulls) == 1;
 }
 
 static bool
@@ -146,7 +146,7 @@ make_slot(int org, int64 offer_id)
 }
 
 void
-cms_totals(int org, int64 offer_id, bool read_only, CmsTotals *result)
+cms_counter_totals(int org, int64 offer_id, bool read_only, CmsTotals *result)
 {
 	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
 
@@ -158,7 +158,7 @@ cms_totals(int org, int64 offer_id, bool read_only, CmsTotals *result)
 }
 
 int64
-cms_issues_left_locked(int org, int64 offer_id)
+cms_counter_issues_left(int org, int64 offer_id)
 {
 	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
 
@@ -176,7 +176,7 @@ cms_issues_left_locked(int org, int64 offer_id)
  * are the last ones taken and an abort loses none: the order has no holes.
  */
 int64
-cms_positions_take(int org, int64 offer_id, int64 want, int64 space, int64 *first)
+cms_counter_positions_take(int org, int64 offer_id, int64 want, int64 space, int64 *first)
 {
 	Datum values[] = {
 		Int32GetDatum(org), Int64GetDatum(offer_id), Int64GetDatum(want), Int64GetDatum(space)};
@@ -189,17 +189,17 @@ cms_positions_take(int org, int64 offer_id, int64 want, int64 space, int64 *firs
 			cms_offer_unknown(offer_id);
 	}
 	before = cms_row_int64(0, 1, 0);
-	if (cms_write_run(&take_positions, values, NULL) == 0)
+	if (cms_plan_write(&take_positions, values, NULL) == 0)
 		return 0;
 	*first = before;
 	return cms_row_int64(0, 1, 0) - before;
 }
 
 void
-cms_positions_give_back(int org, int64 offer_id, int64 count)
+cms_counter_positions_give_back(int org, int64 offer_id, int64 count)
 {
 	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id), Int64GetDatum(count)};
 
 	if (count > 0)
-		cms_write_run(&give_back_positions, values, NULL);
+		cms_plan_write(&give_back_positions, values, NULL);
 }

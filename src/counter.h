@@ -35,16 +35,17 @@ typedef struct CmsTotals
 } CmsTotals;
 
 /* Adds; false, and nothing changed, if a cap is in the way, or the offer was deleted meanwhile. */
-extern bool cms_count(int org, int64 offer_id, const CmsCount *count);
-extern void cms_totals(int org, int64 offer_id, bool read_only, CmsTotals *totals);
+extern bool cms_counter_add(int org, int64 offer_id, const CmsCount *count);
+extern void cms_counter_totals(int org, int64 offer_id, bool read_only, CmsTotals *totals);
 /*
  * How many more issues the cap allows, with the counter locked until the end of
  * the transaction; PG_INT64_MAX without a cap.
  */
-extern int64 cms_issues_left_locked(int org, int64 offer_id);
+extern int64 cms_counter_issues_left(int org, int64 offer_id);
 /* Takes up to "want" positions of a RANDOMISED offer's order below "space": first and how many (F11). */
-extern int64 cms_positions_take(int org, int64 offer_id, int64 want, int64 space, int64 *first);
+extern int64
+cms_counter_positions_take(int org, int64 offer_id, int64 want, int64 space, int64 *first);
 /* Gives the last "count" positions back that this transaction took. */
-extern void cms_positions_give_back(int org, int64 offer_id, int64 count);
+extern void cms_counter_positions_give_back(int org, int64 offer_id, int64 count);
 
 #endif

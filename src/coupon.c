@@ -182,7 +182,7 @@ read_found(int org, bool read_only, CmsFound *found)
 
 /* F29: a till is in a store, a store in a zone, a zone in a concept, as far as they are registered. */
 void
-cms_place_resolve(int org, CmsPlace *place, bool read_only)
+cms_coupon_resolve_place(int org, CmsPlace *place, bool read_only)
 {
 	Datum values[] = {
 		Int32GetDatum(org),
@@ -210,8 +210,8 @@ cms_place_resolve(int org, CmsPlace *place, bool read_only)
 }
 
 int
-cms_usage_read(int org, const CmsFound *found, const CmsUseRequest *request, bool read_only,
-			   CmsUsage *usage)
+cms_coupon_read_usage(int org, const CmsFound *found, const CmsUseRequest *request, bool read_only,
+					  CmsUsage *usage)
 {
 	const CmsOffer *offer = found->offer;
 	bool first_use_is_issue = !found->coupon.issued && !found->coupon.revoked;
@@ -249,7 +249,7 @@ cms_usage_read(int org, const CmsFound *found, const CmsUseRequest *request, boo
 	{
 		CmsTotals totals;
 
-		cms_totals(org, offer->offer_id, read_only, &totals);
+		cms_counter_totals(org, offer->offer_id, read_only, &totals);
 		usage->of_offer = totals.uses;
 		usage->discount_of_offer = totals.discount;
 		usage->issued_of_offer = totals.issued;

@@ -27,7 +27,7 @@ extern bool
 cms_coupon_find(int org, const char *code, const char *customer, bool lock, CmsFound *found);
 
 /* Where till and store are; MS010 if they contradict. Fills place->store of a registered till. */
-extern void cms_place_resolve(int org, CmsPlace *place, bool read_only);
+extern void cms_coupon_resolve_place(int org, CmsPlace *place, bool read_only);
 
 /* the offer's rules do not ask for what the customer used before */
 #define CMS_NTH_NOT_READ (-1)
@@ -36,7 +36,7 @@ extern void cms_place_resolve(int org, CmsPlace *place, bool read_only);
  * What was used before, as far as the offer's rules ask. Answers the number of
  * redemptions of the offer by the customer, reversed ones counted, or CMS_NTH_NOT_READ.
  */
-extern int cms_usage_read(int org, const CmsFound *found, const CmsUseRequest *request,
-						  bool read_only, CmsUsage *usage);
+extern int cms_coupon_read_usage(int org, const CmsFound *found, const CmsUseRequest *request,
+								 bool read_only, CmsUsage *usage);
 
 #endif

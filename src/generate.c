@@ -86,8 +86,7 @@ cms_generate_codes(PG_FUNCTION_ARGS)
 				 errmsg("argument \"how_many\" must not be negative"),
 				 errhint("Pass the number of codes to make.")));
 
-	SPI_connect();
-	cms_offer_cache_trim();
+	cms_call_begin();
 	offer = cms_offer_get(org, offer_id, false);
 	if (offer->method != CMS_METHOD_GENERATED)
 		ereport(ERROR,
@@ -186,7 +185,7 @@ cms_generate_stock(const CmsOffer *offer, int64 how_many)
 	pfree(maker.codes);
 
 	/* last, because everybody who issues waits for this row from here on */
-	if (count.stock > 0 && !cms_count(offer->org, offer->offer_id, &count))
+	if (count.stock > 0 && !cms_counter_add(offer->org, offer->offer_id, &count))
 		cms_offer_unknown(offer->offer_id);
 	return count.stock;
 }
@@ -197,7 +196,7 @@ may_collide(const CmsOffer *offer, int64 how_many)
 {
 	CmsTotals totals;
 
-	cms_totals(offer->org, offer->offer_id, false, &totals);
+	cms_counter_totals(offer->org, offer->offer_id, false, &totals);
 	SPI_freetuptable(SPI_tuptable);
 	return ((double) totals.issued + totals.stock + how_many) * BATCH_CODES >
 		   COLLISIONS_PER_BATCH * cms_code_space(&offer->pattern);
@@ -285,10 +284,9 @@ cms_code_capacity(PG_FUNCTION_ARGS)
 	bool nulls[4] = {false};
 	Datum row;
 
-	SPI_connect();
-	cms_offer_cache_trim();
+	cms_call_begin();
 	offer = cms_offer_get(org, offer_id, true);
-	cms_totals(org, offer_id, true, &totals);
+	cms_counter_totals(org, offer_id, true, &totals);
 	used = totals.issued + totals.stock;
 	switch (offer->method)
 	{

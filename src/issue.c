@@ -124,7 +124,7 @@ attempt(CmsIssue *issue)
 	/* only a cap, a stock and a claim that may be released ask for them */
 	if (offer->max_issued != CMS_UNLIMITED || offer->method == CMS_METHOD_GENERATED ||
 		offer->claim_service != NULL)
-		cms_totals(offer->org, offer->offer_id, false, &totals);
+		cms_counter_totals(offer->org, offer->offer_id, false, &totals);
 	issue->allowed = offer->max_issued == CMS_UNLIMITED ? PG_INT64_MAX
 														: Max(offer->max_issued - totals.issued, 0);
 	issue->issued = 0;
@@ -252,7 +252,7 @@ issue_all(CmsIssue *issue)
 		return;
 	if (issue->issued > 0)
 		count_issued(issue);
-	cms_positions_give_back(issue->offer->org, issue->offer->offer_id, issue->positions);
+	cms_counter_positions_give_back(issue->offer->org, issue->offer->offer_id, issue->positions);
 
 	/* F5: from here on the counter is locked, and no release can follow */
 	if (issue->claim_may_go && issue->issued > 0 && !cms_claim_stands(issue->offer))
@@ -405,10 +405,10 @@ count_issued(CmsIssue *issue)
 		};
 		int64 left;
 
-		if (issue->issued == 0 || cms_count(offer->org, offer->offer_id, &count))
+		if (issue->issued == 0 || cms_counter_add(offer->org, offer->offer_id, &count))
 			return;
 		CHECK_FOR_INTERRUPTS();
-		left = cms_issues_left_locked(offer->org, offer->offer_id);
+		left = cms_counter_issues_left(offer->org, offer->offer_id);
 		for (int i = issue->nlines - 1; i >= 0 && issue->issued > left; i--)
 			if (issue->lines[i]->reason == CMS_OK && !issue->lines[i]->replayed)
 			{

@@ -180,8 +180,7 @@ run(FunctionCallInfo fcinfo, IssueCall *call)
 	Datum hash = (Datum) 0;
 
 	cms_result_start(fcinfo);
-	SPI_connect();
-	cms_offer_cache_trim();
+	cms_call_begin();
 	offer = cms_offer_get(call->org, call->offer_id, false);
 
 	call->nlines = call->ncustomers * call->how_many;
@@ -303,7 +302,7 @@ close_request(IssueCall *call)
 		cms_array_of_texts(reasons, call->nlines),
 	};
 
-	cms_write_run(any ? &fill_request : &drop_request, values, NULL);
+	cms_plan_write(any ? &fill_request : &drop_request, values, NULL);
 }
 
 /* A digest of what is asked for; the time is not part of it, since a repeated call comes later. */

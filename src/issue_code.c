@@ -178,7 +178,7 @@ give_stocked(CmsIssue *issue, CmsIssueLine *line, int nth)
 						  issuer->consumer_ref ? ' ' : 'n',
 						  ' '};
 
-	if (cms_write_run(&take_stocked, values, nulls) == 0)
+	if (cms_plan_write(&take_stocked, values, nulls) == 0)
 	{
 		/* a pool may have no more; new codes need not wait for those of others */
 		if (offer->method == CMS_METHOD_UPLOADED)
@@ -315,11 +315,11 @@ take_positions(CmsIssue *issue, int64 want)
 {
 	const CmsOffer *offer = issue->offer;
 
-	issue->positions = cms_positions_take(offer->org,
-										  offer->offer_id,
-										  want,
-										  (int64) cms_code_space(&offer->pattern),
-										  &issue->next_position);
+	issue->positions = cms_counter_positions_take(offer->org,
+												  offer->offer_id,
+												  want,
+												  (int64) cms_code_space(&offer->pattern),
+												  &issue->next_position);
 	issue->order_is_used_up = issue->positions < want;
 }
 
@@ -363,7 +363,7 @@ cms_issue_code_take_back(CmsIssue *issue, int i)
 {
 	Datum values[] = {Int32GetDatum(issue->offer->org), Int64GetDatum(issue->lines[i]->coupon_id)};
 
-	cms_write_run(issue->stock_line[i] ? &back_to_stock : &drop_coupon, values, NULL);
+	cms_plan_write(issue->stock_line[i] ? &back_to_stock : &drop_coupon, values, NULL);
 	issue->issued--;
 	if (issue->stock_line[i])
 		issue->from_stock--;

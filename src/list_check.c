@@ -364,7 +364,8 @@ static void
 require_offer(const CmsRecord *record, CmsScope scope)
 {
 	cms_record_require(record, "offer_id", "Name the offer that the row belongs to.");
-	cms_scope_require(cms_record_int(record, "org_id"), cms_record_int(record, "offer_id"), scope);
+	cms_settings_require_scope(
+		cms_record_int(record, "org_id"), cms_record_int(record, "offer_id"), scope);
 }
 
 static bool

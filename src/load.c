@@ -103,8 +103,7 @@ cms_load_codes_step(PG_FUNCTION_ARGS)
 				 errmsg("argument \"batch\" must be 1 to %d, not %d", MAX_BATCH, batch),
 				 errhint("Pass the number of lines to load at a time.")));
 
-	SPI_connect();
-	cms_offer_cache_trim();
+	cms_call_begin();
 	cms_upload_begin(&upload);
 	lines = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(CmsUploadLine) * batch);
 	nlines = read_lines(&lines_of_offer, &upload, batch, lines);
@@ -128,7 +127,7 @@ read_lines(CmsPlan *plan, const CmsUpload *upload, int most, CmsUploadLine *line
 {
 	Datum values[] = {Int32GetDatum(upload->org),
 					  Int64GetDatum(upload->offer_id),
-					  CStringGetTextDatum(cms_caller_name()),
+					  CStringGetTextDatum(cms_org_caller_name()),
 					  Int32GetDatum(most)};
 	int nlines = (int) cms_plan_run(plan, values, NULL, false);
 
@@ -276,7 +275,7 @@ cms_code_upload_insert(PG_FUNCTION_ARGS)
 	column_of(trigger, "offer_id", &values[2], &nulls[2]);
 	column_of(trigger, "code", &values[3], &nulls[3]);
 	column_of(trigger, "customer_id", &values[4], &nulls[4]);
-	values[5] = CStringGetTextDatum(cms_caller_name());
+	values[5] = CStringGetTextDatum(cms_org_caller_name());
 	values[6] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 
 	SPI_connect();

@@ -59,6 +59,7 @@ static int compare_listed(const void *a, const void *b);
 static void keep(CmsOffer *offer);
 static void retire(CmsOffer *offer);
 static void call_ended(void *unused);
+static void free_unused(void);
 static void forget_all(void);
 
 static MemoryContext copies_context = NULL;
@@ -201,7 +202,7 @@ cms_offer_of_version(int org, int64 offer_id, int64 version, int64 org_version, 
 {
 	CopyKey key = {.offer_id = offer_id, .org = org};
 	/* otherwise the snapshot is made for the statement, after all changes */
-	bool settled = !read_only || cms_version_is_settled();
+	bool settled = !read_only || cms_settings_are_settled();
 	Copy *copy = copies == NULL || !settled ? NULL : hash_search(copies, &key, HASH_FIND, NULL);
 
 	if (copy != NULL && copy->offer->version == version && copy->offer->org_version == org_version)
@@ -230,7 +231,7 @@ cms_offer_unknown(int64 offer_id)
 }
 
 bool
-cms_listed(const CmsListed *list, int count, char kind, const char *value)
+cms_offer_lists(const CmsListed *list, int count, char kind, const char *value)
 {
 	CmsListed wanted = {.kind = kind, .value = value};
 
@@ -251,7 +252,7 @@ compile(int org, int64 offer_id, bool read_only)
 	CmsOffer *offer;
 
 	/* the transaction may go on to change what is read here: it must raise the version again */
-	cms_version_memo_clear();
+	cms_settings_forget_version();
 
 	if (cms_plan_run(&read_offer, values, NULL, read_only) == 0)
 		cms_offer_unknown(offer_id);
@@ -553,29 +554,33 @@ retire(CmsOffer *offer)
 	retired = offer;
 }
 
-/* The memory of a call goes, in whichever way the call ends. */
+/*
+ * The end is known by SPI's memory, which goes in whichever way the call ends. Only the
+ * outermost call frees compiled copies: what it uses must outlive a trigger that somebody has
+ * put on coupons or redemptions and that calls cms again.
+ */
+void
+cms_call_begin(void)
+{
+	MemoryContextCallback *end;
+
+	SPI_connect();
+	end = palloc0(sizeof(MemoryContextCallback));
+	end->func = call_ended;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, end);
+	if (calls++ == 0)
+		free_unused();
+}
+
 static void
 call_ended(void *unused)
 {
 	calls--;
 }
 
-/*
- * Only the outermost call frees: what it uses must outlive a trigger that somebody has put on
- * coupons or redemptions and that calls cms again.
- */
-void
-cms_offer_cache_trim(void)
+static void
+free_unused(void)
 {
-	MemoryContextCallback *ended =
-		MemoryContextAllocZero(CurrentMemoryContext, sizeof(MemoryContextCallback));
-
-	ended->func = call_ended;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, ended);
-	calls++;
-	if (calls > 1)
-		return;
-
 	while (retired != NULL)
 	{
 		CmsOffer *next = retired->next_retired;

@@ -119,7 +119,7 @@ typedef struct CmsOffer
 } CmsOffer;
 
 /*
- * The compiled offer, within SPI_connect/SPI_finish; valid until the end of the
+ * The compiled offer, between cms_call_begin and SPI_finish; valid until the end of the
  * SQL call. With the versions known from another statement; without them (one
  * statement more). MS001 when the org has no such offer. read_only: true in
  * callables that are STABLE.
@@ -127,9 +127,9 @@ typedef struct CmsOffer
 extern const CmsOffer *
 cms_offer_of_version(int org, int64 offer_id, int64 version, int64 org_version, bool read_only);
 extern const CmsOffer *cms_offer_get(int org, int64 offer_id, bool read_only);
-/* drops compiled copies that no call uses; at the start of each call */
-extern void cms_offer_cache_trim(void);
-extern bool cms_listed(const CmsListed *list, int count, char kind, const char *value);
+/* SPI_connect at the start of a call that uses offers; the call ends with SPI_finish */
+extern void cms_call_begin(void);
+extern bool cms_offer_lists(const CmsListed *list, int count, char kind, const char *value);
 pg_noreturn extern void cms_offer_unknown(int64 offer_id);
 
 #endif

@@ -124,7 +124,7 @@ cms_offer_check(PG_FUNCTION_ARGS)
 	CmsRecord record;
 
 	cms_record_open(&record, fcinfo, true);
-	cms_scope_memo_clear();
+	cms_settings_forget_scope();
 	check_fixed(&record);
 	cms_record_require(&record, "org_id", "Leave it out for the current org.");
 	cms_org_require(cms_record_int(&record, "org_id"));
@@ -136,7 +136,7 @@ cms_offer_check(PG_FUNCTION_ARGS)
 		/* 0 stands for the org itself among the versions */
 		cms_record_range(&record, "offer_id", 1, PG_INT64_MAX, false);
 		/* a caller who is granted an org knows that it exists */
-		if (record.before == NULL && cms_caller_is_admin())
+		if (record.before == NULL && cms_org_caller_is_admin())
 			cms_settings_require_org(&record);
 		stamp(&record);
 		cms_offer_normalise(&record);
@@ -175,7 +175,7 @@ check_fixed(const CmsRecord *record)
 static void
 stamp(CmsRecord *record)
 {
-	Datum name = CStringGetTextDatum(cms_caller_name());
+	Datum name = CStringGetTextDatum(cms_org_caller_name());
 	Datum now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 
 	if (record->before != NULL)
@@ -193,7 +193,7 @@ stamp(CmsRecord *record)
 static void
 stamp_unless_given(CmsRecord *record, const char *column, Datum value)
 {
-	if (cms_record_isnull(record, column) || !superuser_arg(cms_caller()))
+	if (cms_record_isnull(record, column) || !superuser_arg(cms_org_caller()))
 		cms_record_set(record, column, value, false);
 }
 
@@ -278,7 +278,7 @@ move_caps(const CmsRecord *record)
 						  psprintf("Use at least " INT64_FORMAT ", or NULL for no limit.", issued),
 						  "max_issued is below the " INT64_FORMAT " coupons issued",
 						  issued);
-	cms_write_run(&set_shares, values, nulls);
+	cms_plan_write(&set_shares, values, nulls);
 }
 
 /*
@@ -294,7 +294,7 @@ remove_offer(const CmsRecord *record)
 	uint64 rows;
 
 	for (int i = 0; i < lengthof(remove_codes); i++)
-		cms_write_run(&remove_codes[i], values, NULL);
+		cms_plan_write(&remove_codes[i], values, NULL);
 	cms_plan_run(&make_counters, values, NULL, false);
 	rows = cms_plan_run(&lock_counters, values, NULL, false);
 	for (uint64 i = 0; i < rows; i++)
@@ -315,9 +315,9 @@ remove_offer(const CmsRecord *record)
 			offer_id);
 	}
 	for (int i = 0; i < lengthof(remove_codes); i++)
-		cms_write_run(&remove_codes[i], values, NULL);
+		cms_plan_write(&remove_codes[i], values, NULL);
 	for (int i = 0; i < lengthof(remains); i++)
-		cms_write_run(&remains[i], values, NULL);
+		cms_plan_write(&remains[i], values, NULL);
 	/* its row is gone: an offer of the same number begins anew */
-	cms_version_memo_clear();
+	cms_settings_forget_version();
 }

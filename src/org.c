@@ -99,7 +99,7 @@ Datum
 cms_my_orgs(PG_FUNCTION_ARGS)
 {
 	int *orgs;
-	int norgs = recall_orgs(cms_caller(), &orgs);
+	int norgs = recall_orgs(cms_org_caller(), &orgs);
 	Datum *values = palloc(sizeof(Datum) * Max(norgs, 1));
 
 	for (int i = 0; i < norgs; i++)
@@ -111,7 +111,7 @@ cms_my_orgs(PG_FUNCTION_ARGS)
 Datum
 cms_sees_codes(PG_FUNCTION_ARGS)
 {
-	Oid caller = cms_caller();
+	Oid caller = cms_org_caller();
 
 	PG_RETURN_BOOL(superuser_arg(caller) || has_role(caller, "cms_manager") ||
 				   has_role(caller, "cms_issuer") || has_role(caller, "cms_redeemer"));
@@ -123,7 +123,7 @@ cms_sees_codes(PG_FUNCTION_ARGS)
  * session's role did not ask then, and who did cannot be told any more.
  */
 Oid
-cms_caller(void)
+cms_org_caller(void)
 {
 	if (InSecurityRestrictedOperation())
 		ereport(ERROR,
@@ -135,15 +135,15 @@ cms_caller(void)
 }
 
 char *
-cms_caller_name(void)
+cms_org_caller_name(void)
 {
-	return GetUserNameFromId(cms_caller(), false);
+	return GetUserNameFromId(cms_org_caller(), false);
 }
 
 bool
-cms_caller_is_admin(void)
+cms_org_caller_is_admin(void)
 {
-	Oid caller = cms_caller();
+	Oid caller = cms_org_caller();
 
 	return superuser_arg(caller) || has_role(caller, "cms_admin");
 }
@@ -164,17 +164,17 @@ has_role(Oid caller, const char *role_name)
 void
 cms_org_require(int org)
 {
-	Oid caller = cms_caller();
+	Oid caller = cms_org_caller();
 
 	if (recall_is_allowed(caller, org))
 		return;
 	ereport(
 		ERROR,
 		(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-		 errmsg("role \"%s\" may not act for org %d", cms_caller_name(), org),
+		 errmsg("role \"%s\" may not act for org %d", cms_org_caller_name(), org),
 		 errhint("A member of cms_admin can grant the org by a row (%d, \"%s\") in cms.org_role.",
 				 org,
-				 cms_caller_name())));
+				 cms_org_caller_name())));
 }
 
 int
@@ -185,34 +185,34 @@ cms_org_default(void)
 
 	if (cms_org_setting != 0)
 	{
-		if (!recall_is_allowed(cms_caller(), cms_org_setting))
+		if (!recall_is_allowed(cms_org_caller(), cms_org_setting))
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("role \"%s\" may not act for org %d, which the setting cms.org names",
-							cms_caller_name(),
+							cms_org_caller_name(),
 							cms_org_setting),
 					 errhint("Set cms.org to an org that cms.org_role grants to the role.")));
 		return cms_org_setting;
 	}
 
-	norgs = recall_orgs(cms_caller(), &orgs);
+	norgs = recall_orgs(cms_org_caller(), &orgs);
 	if (norgs == 1)
 		return orgs[0];
 	if (norgs > 1)
 		ereport(ERROR,
 				(errcode(CMS_ERRCODE_ORG_UNDETERMINED),
 				 errmsg("no org is named, and role \"%s\" may act for %d orgs",
-						cms_caller_name(),
+						cms_org_caller_name(),
 						norgs),
 				 errhint("Name one: argument \"org\", column \"org_id\", or SET cms.org.")));
-	if (cms_caller_is_admin())
+	if (cms_org_caller_is_admin())
 		ereport(ERROR,
 				(errcode(CMS_ERRCODE_ORG_UNDETERMINED),
 				 errmsg("there is no org"),
 				 errhint("Create one: INSERT INTO cms.org (name) VALUES ('my brand').")));
 	ereport(ERROR,
 			(errcode(CMS_ERRCODE_ORG_UNDETERMINED),
-			 errmsg("role \"%s\" may act for no org", cms_caller_name()),
+			 errmsg("role \"%s\" may act for no org", cms_org_caller_name()),
 			 errhint("A member of cms_admin can grant one by a row in cms.org_role.")));
 }
 
@@ -233,7 +233,7 @@ recall_is_allowed(Oid caller, int org)
 	uint64 read_at = generation;
 	bool allowed;
 
-	if (cms_caller_is_admin())
+	if (cms_org_caller_is_admin())
 		return true;
 	if (org <= 0)
 		return false;
@@ -296,7 +296,7 @@ static int
 read_orgs(Oid caller, int **orgs)
 {
 	MemoryContext context = CurrentMemoryContext;
-	bool is_admin = cms_caller_is_admin();
+	bool is_admin = cms_org_caller_is_admin();
 	uint64 nrows;
 	int norgs = 0;
 

@@ -15,11 +15,11 @@ extern int cms_org_setting;
 extern bool cms_offer_cache_stale;
 
 /* the role that called, whatever function of a definer is in between */
-extern Oid cms_caller(void);
+extern Oid cms_org_caller(void);
 /* its name, palloc'd: for created_by and its like */
-extern char *cms_caller_name(void);
+extern char *cms_org_caller_name(void);
 /* whether the caller passes every org check: superuser or member of cms_admin */
-extern bool cms_caller_is_admin(void);
+extern bool cms_org_caller_is_admin(void);
 /* error 42501 unless the caller may act for the org; cached per backend */
 extern void cms_org_require(int org);
 /* the org of a call that names none: cms.org, else the only one; MS002, 42501 */

@@ -227,9 +227,9 @@ remove_org(const CmsRecord *record)
 						  org,
 						  users);
 	for (int i = 0; i < lengthof(remains); i++)
-		cms_write_run(&remains[i], values, NULL);
+		cms_plan_write(&remains[i], values, NULL);
 	SPI_finish();
-	cms_version_memo_clear();
+	cms_settings_forget_version();
 }
 
 /* A grant to a name that does not exist would come to life with the next role of that name. */
@@ -252,7 +252,7 @@ cms_org_role_check(PG_FUNCTION_ARGS)
 	role_name = NameStr(*DatumGetName(cms_record_value(&record, "role_name", &isnull)));
 	if (OidIsValid(get_role_oid(role_name, true)))
 		return cms_record_result(&record);
-	if (!superuser_arg(cms_caller()))
+	if (!superuser_arg(cms_org_caller()))
 		cms_record_refuse(&record,
 						  ERRCODE_CHECK_VIOLATION,
 						  "role_name",

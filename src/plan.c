@@ -50,7 +50,7 @@ cms_plan_run_latest(CmsPlan *plan, const Datum *values, const char *nulls)
  * not stay open for the user's next statement.
  */
 uint64
-cms_write_run(CmsPlan *plan, const Datum *values, const char *nulls)
+cms_plan_write(CmsPlan *plan, const Datum *values, const char *nulls)
 {
 	bool was_open = guard_open;
 	uint64 rows = 0;
@@ -69,7 +69,7 @@ cms_write_run(CmsPlan *plan, const Datum *values, const char *nulls)
 }
 
 bool
-cms_guard_is_open(void)
+cms_plan_guard_is_open(void)
 {
 	return guard_open;
 }

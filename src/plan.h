@@ -53,10 +53,10 @@ extern Numeric cms_row_numeric(uint64 row, int column);
 
 /*
  * While the guard is open this backend's statements may change what only the
- * actions write (triggers "written_by_actions_only"). Opened by cms_write_run
+ * actions write (triggers "written_by_actions_only"). Opened by cms_plan_write
  * around one statement, closed again whatever happens.
  */
-extern bool cms_guard_is_open(void);
-extern uint64 cms_write_run(CmsPlan *plan, const Datum *values, const char *nulls);
+extern bool cms_plan_guard_is_open(void);
+extern uint64 cms_plan_write(CmsPlan *plan, const Datum *values, const char *nulls);
 
 #endif

@@ -175,10 +175,9 @@ cms_check(PG_FUNCTION_ARGS)
 	Datum row;
 
 	fetch_bill(fcinfo, 2, 5, &r.request);
-	SPI_connect();
-	cms_offer_cache_trim();
+	cms_call_begin();
 	if (r.request.place.till != NULL)
-		cms_place_resolve(r.org, &r.request.place, true);
+		cms_coupon_resolve_place(r.org, &r.request.place, true);
 	if (cms_code_normalise(r.given_code, r.given_code ? strlen(r.given_code) : 0, r.code) !=
 			CMS_OK ||
 		!cms_coupon_find(r.org, r.code, r.request.customer, false, &r.found))
@@ -217,10 +216,9 @@ cms_redeem(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"bill_amount\" must not be null"),
 				 errhint("Give the amount of the bill, or its lines as \"items\".")));
-	SPI_connect();
-	cms_offer_cache_trim();
+	cms_call_begin();
 	if (r.request.place.till != NULL)
-		cms_place_resolve(r.org, &r.request.place, false);
+		cms_coupon_resolve_place(r.org, &r.request.place, false);
 	if (r.bill_ref == NULL)
 		r.reason = CMS_BILL_REFERENCE_REQUIRED;
 	else if (cms_code_normalise(r.given_code, r.given_code ? strlen(r.given_code) : 0, r.code) !=
@@ -319,7 +317,7 @@ same_request(const Redemption *r, Numeric bill_amount, const char *customer, con
 }
 
 /*
- * Reads the facts and runs the rules; answers what cms_usage_read does.
+ * Reads the facts and runs the rules; answers what cms_coupon_read_usage does.
  */
 static int
 evaluate(Redemption *r, bool read_only)
@@ -331,8 +329,8 @@ evaluate(Redemption *r, bool read_only)
 	cms_redeem_require_recent(r->found.offer, r->request.at);
 	if (r->found.offer->selected_stores && r->request.place.till == NULL &&
 		r->request.place.store != NULL)
-		cms_place_resolve(r->org, &r->request.place, read_only);
-	nth = cms_usage_read(r->org, &r->found, &r->request, read_only, &usage);
+		cms_coupon_resolve_place(r->org, &r->request.place, read_only);
+	nth = cms_coupon_read_usage(r->org, &r->found, &r->request, read_only, &usage);
 	cms_rule_use(r->found.offer, &r->found.coupon, &r->request, &usage, &r->verdict);
 	return nth;
 }
@@ -435,7 +433,7 @@ insert_redemption(const Redemption *r, int nth)
 		cms_text_datum(request->place.till),
 		TimestampTzGetDatum(request->at),
 		TimestampTzGetDatum(GetCurrentTimestamp()),
-		CStringGetTextDatum(cms_caller_name()),
+		CStringGetTextDatum(cms_org_caller_name()),
 		Int32GetDatum(r->verdict.uses_left),
 	};
 	const char nulls[] = {' ',
@@ -480,7 +478,7 @@ count_use(const Redemption *r)
 		count.has_issue_time = true;
 		count.issue_time = r->request.at;
 	}
-	return cms_count(r->org, coupon->offer_id, &count);
+	return cms_counter_add(r->org, coupon->offer_id, &count);
 }
 
 static void
@@ -493,12 +491,12 @@ update_coupon(const Redemption *r)
 					   TimestampTzGetDatum(r->request.at)};
 
 	if (r->found.coupon.issued || r->found.common)
-		cms_write_run(&use_coupon, values, NULL);
+		cms_plan_write(&use_coupon, values, NULL);
 	else
 	{
 		has_own_end = cms_rule_own_end(r->found.offer, r->request.at, &own_end);
 		values[3] = TimestampTzGetDatum(own_end);
-		cms_write_run(&issue_and_use_coupon, values, has_own_end ? "    " : "   n");
+		cms_plan_write(&issue_and_use_coupon, values, has_own_end ? "    " : "   n");
 	}
 }
 
@@ -510,9 +508,9 @@ take_back(const Redemption *r, bool made_coupon)
 	Datum coupon[] = {Int32GetDatum(r->org), Int64GetDatum(r->found.coupon.coupon_id)};
 
 	if (r->redemption_id != 0)
-		cms_write_run(&delete_redemption, redemption, NULL);
+		cms_plan_write(&delete_redemption, redemption, NULL);
 	if (made_coupon)
-		cms_write_run(&delete_coupon, coupon, NULL);
+		cms_plan_write(&delete_coupon, coupon, NULL);
 }
 
 /* Without an amount the lines are the bill. */

@@ -99,8 +99,7 @@ cms_reverse(PG_FUNCTION_ARGS)
 	bool returned;
 	Datum row;
 
-	SPI_connect();
-	cms_offer_cache_trim();
+	cms_call_begin();
 	lock_coupon(&r);
 	read_redemption(&r);
 	/* or an expired coupon would come back by an earlier time */
@@ -188,7 +187,7 @@ write_reversal(const Reversal *r)
 		Int32GetDatum(r->org),
 		Int64GetDatum(r->redemption_id),
 		TimestampTzGetDatum(r->at),
-		CStringGetTextDatum(cms_caller_name()),
+		CStringGetTextDatum(cms_org_caller_name()),
 		cms_text_datum(r->note),
 		BoolGetDatum(restore),
 	};
@@ -203,8 +202,8 @@ write_reversal(const Reversal *r)
 		.forfeited_discount = restore ? NULL : r->discount,
 	};
 
-	cms_write_run(&mark, marked, nulls);
-	cms_write_run(&return_use, returned, NULL);
-	if (!cms_count(r->org, r->offer->offer_id, &count))
+	cms_plan_write(&mark, marked, nulls);
+	cms_plan_write(&return_use, returned, NULL);
+	if (!cms_counter_add(r->org, r->offer->offer_id, &count))
 		elog(ERROR, "no counters of offer " INT64_FORMAT, r->offer->offer_id);
 }

@@ -97,8 +97,7 @@ cms_revoke(PG_FUNCTION_ARGS)
 	bool nulls[3] = {false};
 	Datum row;
 
-	SPI_connect();
-	cms_offer_cache_trim();
+	cms_call_begin();
 	offer = cms_offer_get(org, offer_id, false);
 	if (!confirm)
 		ereport(
@@ -131,11 +130,11 @@ cms_revoke(PG_FUNCTION_ARGS)
 							offer->max_uses_per_coupon == CMS_UNLIMITED ? 'n' : ' ',
 							' '};
 
-	cms_write_run(&plans[scope], arguments, missing);
+	cms_plan_write(&plans[scope], arguments, missing);
 	for (int i = 0; i < 3; i++)
 		values[i] = Int64GetDatum(cms_row_int64(0, i + 1, 0));
 	count.stock = -DatumGetInt64(values[1]);
-	if (count.stock != 0 && !cms_count(org, offer_id, &count))
+	if (count.stock != 0 && !cms_counter_add(org, offer_id, &count))
 		elog(ERROR, "no counters of offer " INT64_FORMAT, offer_id);
 	row = cms_result_row(fcinfo, caller, values, nulls);
 	SPI_finish();

@@ -102,10 +102,11 @@ rule_where_and_when(const CmsOffer *offer, const CmsUseRequest *request, CmsVerd
 	DateADT day;
 	TimeADT time;
 
-	if (offer->selected_stores && !cms_listed(offer->places, offer->nplaces, 'T', place->till) &&
-		!cms_listed(offer->places, offer->nplaces, 'S', place->store) &&
-		!cms_listed(offer->places, offer->nplaces, 'Z', place->zone) &&
-		!cms_listed(offer->places, offer->nplaces, 'C', place->concept))
+	if (offer->selected_stores &&
+		!cms_offer_lists(offer->places, offer->nplaces, 'T', place->till) &&
+		!cms_offer_lists(offer->places, offer->nplaces, 'S', place->store) &&
+		!cms_offer_lists(offer->places, offer->nplaces, 'Z', place->zone) &&
+		!cms_offer_lists(offer->places, offer->nplaces, 'C', place->concept))
 		refuse(verdict, CMS_STORE_NOT_ALLOWED);
 
 	cms_local_clock(request->at, offer->zone, &day, &time);
@@ -181,9 +182,9 @@ line_is_eligible(const CmsOffer *offer, const CmsItem *line)
 	if (line->on_sale && !offer->sale_items)
 		return false;
 	return !offer->selected_products ||
-		   cms_listed(offer->products, offer->nproducts, 'S', line->sku) ||
-		   cms_listed(offer->products, offer->nproducts, 'C', line->category) ||
-		   cms_listed(offer->products, offer->nproducts, 'B', line->brand);
+		   cms_offer_lists(offer->products, offer->nproducts, 'S', line->sku) ||
+		   cms_offer_lists(offer->products, offer->nproducts, 'C', line->category) ||
+		   cms_offer_lists(offer->products, offer->nproducts, 'B', line->brand);
 }
 
 /* The refusal that comes first tells when it ends, if it does. */

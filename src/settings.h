@@ -14,14 +14,14 @@ extern void cms_settings_require_org(const CmsRecord *record);
  * Forgets which offer's version this transaction has raised last. Whoever reads
  * rules in order to keep them calls it: a change after that needs another version.
  */
-extern void cms_version_memo_clear(void);
+extern void cms_settings_forget_version(void);
 
 /*
  * Whether the active snapshot sees every change of settings that this transaction has
  * made. One that does not (of a cursor opened before) may meet two states under one
  * version: what is read with it stands for no version.
  */
-extern bool cms_version_is_settled(void);
+extern bool cms_settings_are_settled(void);
 
 /* The lists of an offer that only count while a column of the offer says so. */
 typedef enum CmsScope
@@ -37,8 +37,8 @@ typedef enum CmsScope
  * and keeps it so: the offer's row stays locked FOR SHARE until the end of the
  * transaction. Connects to SPI by itself.
  */
-extern void cms_scope_require(int org, int64 offer_id, CmsScope scope);
+extern void cms_settings_require_scope(int org, int64 offer_id, CmsScope scope);
 /* forgets what is known of the scopes: the offer changes */
-extern void cms_scope_memo_clear(void);
+extern void cms_settings_forget_scope(void);
 
 #endif

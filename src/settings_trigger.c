@@ -129,13 +129,13 @@ cms_settings_require_org(const CmsRecord *record)
 }
 
 void
-cms_scope_require(int org, int64 offer_id, CmsScope scope)
+cms_settings_require_scope(int org, int64 offer_id, CmsScope scope)
 {
 	if (!is_noted(&locked, org, offer_id))
 	{
 		Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
 
-		cms_scope_memo_clear();
+		cms_settings_forget_scope();
 		SPI_connect();
 		if (cms_plan_run(&lock_scopes, values, NULL, false) == 0)
 			cms_offer_unknown(offer_id);
@@ -179,7 +179,7 @@ refuse_list(int org, int64 offer_id, CmsScope scope)
 }
 
 void
-cms_scope_memo_clear(void)
+cms_settings_forget_scope(void)
 {
 	locked.transaction = InvalidFullTransactionId;
 }
@@ -225,19 +225,19 @@ raise_version(int org, int64 offer_id)
 	values[1] = Int64GetDatum(offer_id);
 	values[2] = Int64GetDatum(nextval_internal(sequence, false));
 	SPI_connect();
-	cms_write_run(offer_id == 0 ? &raise_org_version : &raise_offer_version, values, NULL);
+	cms_plan_write(offer_id == 0 ? &raise_org_version : &raise_offer_version, values, NULL);
 	SPI_finish();
 	note(&raised, org, offer_id);
 }
 
 void
-cms_version_memo_clear(void)
+cms_settings_forget_version(void)
 {
 	raised.transaction = InvalidFullTransactionId;
 }
 
 bool
-cms_version_is_settled(void)
+cms_settings_are_settled(void)
 {
 	return !FullTransactionIdIsValid(changed_by) ||
 		   !FullTransactionIdEquals(changed_by, GetTopFullTransactionIdIfAny()) ||
@@ -285,7 +285,7 @@ cms_guard(PG_FUNCTION_ARGS)
 						RelationGetRelationName(trigger->tg_relation)),
 				 errhint("DELETE the rows: each is checked and remembered."),
 				 errtable(trigger->tg_relation)));
-	if (!cms_guard_is_open())
+	if (!cms_plan_guard_is_open())
 		ereport(
 			ERROR,
 			(errcode(CMS_ERRCODE_WRITTEN_BY_ACTIONS),

@@ -75,7 +75,7 @@ cms_tag_offer(PG_FUNCTION_ARGS)
 		lines[i].value = i < nids ? ids[i] : names[i - nids];
 
 	cms_result_start(fcinfo);
-	cms_scope_require(org, offer_id, CMS_SCOPE_STORES);
+	cms_settings_require_scope(org, offer_id, CMS_SCOPE_STORES);
 	find_ids(lines, nids);
 	find_by_name(org, entity_type, lines + nids, nnames);
 	add(org, offer_id, entity_type, lines, count);

@@ -81,8 +81,7 @@ cms_upload_codes(PG_FUNCTION_ARGS)
 		cms_claim_check_service(upload.issuer.service);
 
 	cms_result_start(fcinfo);
-	SPI_connect();
-	cms_offer_cache_trim();
+	cms_call_begin();
 	cms_upload_begin(&upload);
 	batch_context =
 		AllocSetContextCreate(CurrentMemoryContext, "cms upload", ALLOCSET_DEFAULT_SIZES);
@@ -152,7 +151,7 @@ cms_upload_end(CmsUpload *upload)
 {
 	CmsCount count = {.stock = upload->stocked};
 
-	if (upload->stocked > 0 && !cms_count(upload->org, upload->offer_id, &count))
+	if (upload->stocked > 0 && !cms_counter_add(upload->org, upload->offer_id, &count))
 		cms_offer_unknown(upload->offer_id);
 	hash_destroy(upload->seen);
 }
