@@ -157,7 +157,7 @@ CREATE VIEW cms.redemption_rate_by_day WITH (security_barrier) AS
 	JOIN cms.offer o ON o.org_id = g.org_id AND o.offer_id = d.offer_id
 	WHERE g.org_id = ANY ((SELECT cms.cms_my_orgs())::int[])
 	GROUP BY g.org_id, d.offer_id, o.name, d.day;
-COMMENT ON VIEW cms.redemption_rate_by_day IS 'Issues and redemptions of each offer by day, in the org''s zone.';
+COMMENT ON VIEW cms.redemption_rate_by_day IS 'Issues and redemptions of each offer by day, in the org''s zone. It reads all coupons of the org: at millions of them ask for one offer_id.';
 COMMENT ON COLUMN cms.redemption_rate_by_day.org_id IS 'The org.';
 COMMENT ON COLUMN cms.redemption_rate_by_day.offer_id IS 'The offer.';
 COMMENT ON COLUMN cms.redemption_rate_by_day.name IS 'Its name.';
@@ -191,6 +191,7 @@ COMMENT ON COLUMN cms.redemption_rate_by_store.uses IS 'Live uses in the store.'
 COMMENT ON COLUMN cms.redemption_rate_by_store.discount IS 'Their discount.';
 COMMENT ON COLUMN cms.redemption_rate_by_store.bill_amount IS 'Amount of their bills.';
 
+-- offer_performance has the rows of the caller's orgs already
 CREATE VIEW cms.redemption_rate_by_service WITH (security_barrier) AS
 	SELECT p.org_id, l.service, count(*) AS offers,
 		sum(p.issued)::bigint AS issued, sum(p.redeemed)::bigint AS redeemed,
