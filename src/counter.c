@@ -91,37 +91,26 @@ bool
 cms_counter_add(int org, int64 offer_id, const CmsCount *count)
 {
 	Numeric zero = cms_money_zero();
-	Datum values[11] = {
-		Int32GetDatum(org),
-		Int64GetDatum(offer_id),
-		Int64GetDatum(count->issued),
-		Int64GetDatum(count->stock),
-		Int64GetDatum(count->uses),
-		Int64GetDatum(count->forfeited_uses),
-		Int64GetDatum(count->redeemed_coupons),
-		NumericGetDatum(count->discount ? count->discount : zero),
-		NumericGetDatum(count->forfeited_discount ? count->forfeited_discount : zero),
-		TimestampTzGetDatum(count->issue_time),
-		TimestampTzGetDatum(count->use_time),
-	};
-	const char nulls[] = {' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  count->has_issue_time ? ' ' : 'n',
-						  count->has_use_time ? ' ' : 'n'};
+	CmsParams params = {0};
 
-	if (cms_plan_write(&add, values, nulls) == 1)
+	cms_param_int(&params, org);
+	cms_param_int64(&params, offer_id);
+	cms_param_int64(&params, count->issued);
+	cms_param_int64(&params, count->stock);
+	cms_param_int64(&params, count->uses);
+	cms_param_int64(&params, count->forfeited_uses);
+	cms_param_int64(&params, count->redeemed_coupons);
+	cms_param_numeric(&params, count->discount ? count->discount : zero);
+	cms_param_numeric(&params, count->forfeited_discount ? count->forfeited_discount : zero);
+	cms_param(&params, TimestampTzGetDatum(count->issue_time), !count->has_issue_time);
+	cms_param(&params, TimestampTzGetDatum(count->use_time), !count->has_use_time);
+
+	if (cms_plan_write(&add, params.values, params.nulls) == 1)
 		return true;
 	if (slot_exists(org, offer_id))
 		return false;
 	make_slot(org, offer_id);
-	return cms_plan_write(&add, values, nulls) == 1;
+	return cms_plan_write(&add, params.values, params.nulls) == 1;
 }
 
 static bool

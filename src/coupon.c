@@ -184,14 +184,12 @@ read_found(int org, bool read_only, CmsFound *found)
 void
 cms_coupon_resolve_place(int org, CmsPlace *place, bool read_only)
 {
-	Datum values[] = {
-		Int32GetDatum(org),
-		cms_text_datum(place->till),
-		cms_text_datum(place->store),
-	};
-	const char nulls[] = {' ', place->till ? ' ' : 'n', place->store ? ' ' : 'n'};
+	CmsParams params = {0};
 
-	cms_plan_run(&resolve_place, values, nulls, read_only);
+	cms_param_int(&params, org);
+	cms_param_text(&params, place->till);
+	cms_param_text(&params, place->store);
+	cms_plan_run(&resolve_place, params.values, params.nulls, read_only);
 
 	char *store_of_till = cms_row_text(0, 1);
 

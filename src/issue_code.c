@@ -157,32 +157,22 @@ give_stocked(CmsIssue *issue, CmsIssueLine *line, int nth)
 {
 	const CmsOffer *offer = issue->offer;
 	const CmsIssuer *issuer = issue->issuer;
-	Datum values[] = {
-		Int32GetDatum(offer->org),
-		Int64GetDatum(offer->offer_id),
-		CStringGetTextDatum(line->customer),
-		Int32GetDatum(nth),
-		TimestampTzGetDatum(line->issued_at),
-		TimestampTzGetDatum(line->own_end),
-		cms_text_datum(issuer->service),
-		cms_text_datum(issuer->consumer_ref),
-		Int64GetDatum(issue->stock_cursor),
-	};
-	const char nulls[] = {' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  line->has_own_end ? ' ' : 'n',
-						  issuer->service ? ' ' : 'n',
-						  issuer->consumer_ref ? ' ' : 'n',
-						  ' '};
+	CmsParams params = {0};
 
-	if (cms_plan_write(&take_stocked, values, nulls) == 0)
+	cms_param_int(&params, offer->org);
+	cms_param_int64(&params, offer->offer_id);
+	cms_param_text(&params, line->customer);
+	cms_param_int(&params, nth);
+	cms_param_instant(&params, line->issued_at);
+	cms_param(&params, TimestampTzGetDatum(line->own_end), !line->has_own_end);
+	cms_param_text(&params, issuer->service);
+	cms_param_text(&params, issuer->consumer_ref);
+	cms_param_int64(&params, issue->stock_cursor);
+	if (cms_plan_write(&take_stocked, params.values, params.nulls) == 0)
 	{
 		/* a pool may have no more; new codes need not wait for those of others */
 		if (offer->method == CMS_METHOD_UPLOADED)
-			issue->wait_for_stock = cms_plan_run(&any_in_stock, values, NULL, false) > 0;
+			issue->wait_for_stock = cms_plan_run(&any_in_stock, params.values, NULL, false) > 0;
 		return false;
 	}
 	issue->stock_cursor = cms_row_int64(0, 1, 0);
@@ -202,39 +192,27 @@ give_new(CmsIssue *issue, CmsIssueLine *line, int nth)
 	char code[CMS_CODE_MAX_LENGTH + 1];
 	/* what is common or of a sample is reserved for this very offer */
 	bool may_be_reserved = line->given_code != NULL || offer->method == CMS_METHOD_GENERATED;
+	CmsParams params = {0};
 	uint64 written;
 
 	if (!choose_code(issue, line, code))
 		return line->reason != CMS_OK;
 
-	Datum values[] = {
-		Int32GetDatum(offer->org),
-		Int64GetDatum(offer->offer_id),
-		CStringGetTextDatum(code),
-		BoolGetDatum(offer->method == CMS_METHOD_COMMON),
-		CStringGetTextDatum(line->customer),
-		Int32GetDatum(nth),
-		TimestampTzGetDatum(line->issued_at),
-		TimestampTzGetDatum(line->own_end),
-		cms_text_datum(issuer->service),
-		cms_text_datum(issuer->consumer_ref),
-		may_be_reserved ? cms_codebook_names(code) : (Datum) 0,
-	};
-	const char nulls[] = {' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  line->has_own_end ? ' ' : 'n',
-						  issuer->service ? ' ' : 'n',
-						  issuer->consumer_ref ? ' ' : 'n',
-						  may_be_reserved ? ' ' : 'n'};
+	cms_param_int(&params, offer->org);
+	cms_param_int64(&params, offer->offer_id);
+	cms_param_text(&params, code);
+	cms_param_bool(&params, offer->method == CMS_METHOD_COMMON);
+	cms_param_text(&params, line->customer);
+	cms_param_int(&params, nth);
+	cms_param_instant(&params, line->issued_at);
+	cms_param(&params, TimestampTzGetDatum(line->own_end), !line->has_own_end);
+	cms_param_text(&params, issuer->service);
+	cms_param_text(&params, issuer->consumer_ref);
+	cms_param(&params, may_be_reserved ? cms_codebook_names(code) : (Datum) 0, !may_be_reserved);
 
 	/* the lock of writers has made final what is reserved, which a fixed snapshot may not show */
-	written = may_be_reserved ? cms_plan_run_latest(&new_coupon, values, nulls)
-							  : cms_plan_run(&new_coupon, values, nulls, false);
+	written = may_be_reserved ? cms_plan_run_latest(&new_coupon, params.values, params.nulls)
+							  : cms_plan_run(&new_coupon, params.values, params.nulls, false);
 	if (written == 0)
 	{
 		explain_conflict(issue, line, code);

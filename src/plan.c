@@ -14,6 +14,7 @@
 #include "utils/snapmgr.h"
 
 #include "plan.h"
+#include "text.h"
 
 static void start(CmsPlan *plan);
 static void prepare(CmsPlan *plan);
@@ -22,6 +23,50 @@ static uint64 finished(CmsPlan *plan, int result);
 
 /* Whether statements of this backend may change what only the actions write. */
 static bool guard_open = false;
+
+void
+cms_param(CmsParams *params, Datum value, bool isnull)
+{
+	Assert(params->count < CMS_PLAN_MAX_ARGS);
+	params->values[params->count] = value;
+	params->nulls[params->count++] = isnull ? 'n' : ' ';
+}
+
+void
+cms_param_int(CmsParams *params, int value)
+{
+	cms_param(params, Int32GetDatum(value), false);
+}
+
+void
+cms_param_int64(CmsParams *params, int64 value)
+{
+	cms_param(params, Int64GetDatum(value), false);
+}
+
+void
+cms_param_bool(CmsParams *params, bool value)
+{
+	cms_param(params, BoolGetDatum(value), false);
+}
+
+void
+cms_param_instant(CmsParams *params, TimestampTz value)
+{
+	cms_param(params, TimestampTzGetDatum(value), false);
+}
+
+void
+cms_param_text(CmsParams *params, const char *value)
+{
+	cms_param(params, cms_text_datum(value), value == NULL);
+}
+
+void
+cms_param_numeric(CmsParams *params, Numeric value)
+{
+	cms_param(params, NumericGetDatum(value), value == NULL);
+}
 
 uint64
 cms_plan_run(CmsPlan *plan, const Datum *values, const char *nulls, bool read_only)

@@ -29,6 +29,23 @@ typedef struct CmsPlan
 	int running;     /* uses on the way, of which an error leaves one too many */
 } CmsPlan;
 
+/* Parameters of a statement, put one after the other; for statements that may have NULLs. */
+typedef struct CmsParams
+{
+	Datum values[CMS_PLAN_MAX_ARGS];
+	char nulls[CMS_PLAN_MAX_ARGS];
+	int count;
+} CmsParams;
+
+extern void cms_param(CmsParams *params, Datum value, bool isnull);
+extern void cms_param_int(CmsParams *params, int value);
+extern void cms_param_int64(CmsParams *params, int64 value);
+extern void cms_param_bool(CmsParams *params, bool value);
+extern void cms_param_instant(CmsParams *params, TimestampTz value);
+/* NULL pointers are NULL */
+extern void cms_param_text(CmsParams *params, const char *value);
+extern void cms_param_numeric(CmsParams *params, Numeric value);
+
 /*
  * Runs the statement within SPI_connect/SPI_finish of the caller and answers the
  * number of rows; rows are in SPI_tuptable until the next statement. Any failure is an error. "nulls" may

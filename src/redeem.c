@@ -396,18 +396,15 @@ insert_coupon(Redemption *r)
 {
 	TimestampTz own_end = 0;
 	bool has_own_end = cms_rule_own_end(r->found.offer, r->request.at, &own_end);
-	Datum values[] = {
-		Int32GetDatum(r->org),
-		Int64GetDatum(r->found.offer->offer_id),
-		CStringGetTextDatum(r->code),
-		cms_text_datum(r->request.customer),
-		TimestampTzGetDatum(r->request.at),
-		TimestampTzGetDatum(own_end),
-	};
-	const char nulls[] = {
-		' ', ' ', ' ', r->request.customer ? ' ' : 'n', ' ', has_own_end ? ' ' : 'n'};
+	CmsParams params = {0};
 
-	if (cms_plan_run(&new_coupon, values, nulls, false) == 0)
+	cms_param_int(&params, r->org);
+	cms_param_int64(&params, r->found.offer->offer_id);
+	cms_param_text(&params, r->code);
+	cms_param_text(&params, r->request.customer);
+	cms_param_instant(&params, r->request.at);
+	cms_param(&params, TimestampTzGetDatum(own_end), !has_own_end);
+	if (cms_plan_run(&new_coupon, params.values, params.nulls, false) == 0)
 		return false;
 	r->found.coupon.coupon_id = cms_row_int64(0, 1, 0);
 	return true;
@@ -418,42 +415,25 @@ static int64
 insert_redemption(const Redemption *r, int nth)
 {
 	const CmsUseRequest *request = &r->request;
-	Datum values[] = {
-		Int32GetDatum(r->org),
-		Int64GetDatum(r->found.offer->offer_id),
-		Int64GetDatum(r->found.coupon.coupon_id),
-		cms_text_datum(request->customer),
-		Int32GetDatum(nth),
-		BoolGetDatum(r->found.common && request->customer == NULL),
-		CStringGetTextDatum(r->bill_ref),
-		NumericGetDatum(request->bill_amount),
-		NumericGetDatum(r->verdict.eligible),
-		NumericGetDatum(r->verdict.discount),
-		cms_text_datum(request->place.store),
-		cms_text_datum(request->place.till),
-		TimestampTzGetDatum(request->at),
-		TimestampTzGetDatum(GetCurrentTimestamp()),
-		CStringGetTextDatum(cms_org_caller_name()),
-		Int32GetDatum(r->verdict.uses_left),
-	};
-	const char nulls[] = {' ',
-						  ' ',
-						  ' ',
-						  request->customer ? ' ' : 'n',
-						  nth == CMS_NTH_NOT_READ ? 'n' : ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  request->place.store ? ' ' : 'n',
-						  request->place.till ? ' ' : 'n',
-						  ' ',
-						  ' ',
-						  ' ',
-						  r->verdict.uses_left == CMS_UNLIMITED ? 'n' : ' '};
+	CmsParams params = {0};
 
-	if (cms_plan_run(&new_redemption, values, nulls, false) == 0)
+	cms_param_int(&params, r->org);
+	cms_param_int64(&params, r->found.offer->offer_id);
+	cms_param_int64(&params, r->found.coupon.coupon_id);
+	cms_param_text(&params, request->customer);
+	cms_param(&params, Int32GetDatum(nth), nth == CMS_NTH_NOT_READ);
+	cms_param_bool(&params, r->found.common && request->customer == NULL);
+	cms_param_text(&params, r->bill_ref);
+	cms_param_numeric(&params, request->bill_amount);
+	cms_param_numeric(&params, r->verdict.eligible);
+	cms_param_numeric(&params, r->verdict.discount);
+	cms_param_text(&params, request->place.store);
+	cms_param_text(&params, request->place.till);
+	cms_param_instant(&params, request->at);
+	cms_param_instant(&params, GetCurrentTimestamp());
+	cms_param_text(&params, cms_org_caller_name());
+	cms_param(&params, Int32GetDatum(r->verdict.uses_left), r->verdict.uses_left == CMS_UNLIMITED);
+	if (cms_plan_run(&new_redemption, params.values, params.nulls, false) == 0)
 		return 0;
 	return cms_row_int64(0, 1, 0);
 }

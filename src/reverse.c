@@ -183,15 +183,7 @@ static void
 write_reversal(const Reversal *r)
 {
 	bool restore = r->offer->reversal_restores_use;
-	Datum marked[] = {
-		Int32GetDatum(r->org),
-		Int64GetDatum(r->redemption_id),
-		TimestampTzGetDatum(r->at),
-		CStringGetTextDatum(cms_org_caller_name()),
-		cms_text_datum(r->note),
-		BoolGetDatum(restore),
-	};
-	const char nulls[] = {' ', ' ', ' ', ' ', r->note ? ' ' : 'n', ' '};
+	CmsParams marked = {0};
 	Datum returned[] = {
 		Int32GetDatum(r->org), Int64GetDatum(r->redemption_id), Int32GetDatum(restore ? 0 : 1)};
 	CmsCount count = {
@@ -202,7 +194,13 @@ write_reversal(const Reversal *r)
 		.forfeited_discount = restore ? NULL : r->discount,
 	};
 
-	cms_plan_write(&mark, marked, nulls);
+	cms_param_int(&marked, r->org);
+	cms_param_int64(&marked, r->redemption_id);
+	cms_param_instant(&marked, r->at);
+	cms_param_text(&marked, cms_org_caller_name());
+	cms_param_text(&marked, r->note);
+	cms_param_bool(&marked, restore);
+	cms_plan_write(&mark, marked.values, marked.nulls);
 	cms_plan_write(&return_use, returned, NULL);
 	if (!cms_counter_add(r->org, r->offer->offer_id, &count))
 		elog(ERROR, "no counters of offer " INT64_FORMAT, r->offer->offer_id);
