@@ -137,8 +137,7 @@ cms_release(PG_FUNCTION_ARGS)
 	{
 		CmsTotals totals;
 
-		(void) cms_counter_issues_left(org, offer_id);
-		cms_counter_totals(org, offer_id, false, &totals);
+		cms_counter_lock(org, offer_id, &totals);
 		if (totals.issued > 0)
 		{
 			claimed = true;

@@ -21,4 +21,11 @@
 #define pg_noreturn _Noreturn
 #endif
 
+/* PostgreSQL 17 numbers backends by their process slot. */
+#if PG_VERSION_NUM >= 170000
+#define CMS_BACKEND_NUMBER ((int) MyProcNumber)
+#else
+#define CMS_BACKEND_NUMBER ((int) MyBackendId)
+#endif
+
 #endif

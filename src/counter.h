@@ -9,6 +9,8 @@
 #include "datatype/timestamp.h"
 #include "utils/numeric.h"
 
+#include "offer.h"
+
 /* What a call adds to the counters of an offer; negative numbers take away. */
 typedef struct CmsCount
 {
@@ -35,8 +37,10 @@ typedef struct CmsTotals
 } CmsTotals;
 
 /* Adds; false, and nothing changed, if a cap is in the way, or the offer was deleted meanwhile. */
-extern bool cms_counter_add(int org, int64 offer_id, const CmsCount *count);
+extern bool cms_counter_add(const CmsOffer *offer, const CmsCount *count);
 extern void cms_counter_totals(int org, int64 offer_id, bool read_only, CmsTotals *totals);
+/* Locks all counters of the offer until the end of the transaction and tells what they stand at. */
+extern void cms_counter_lock(int org, int64 offer_id, CmsTotals *totals);
 /*
  * How many more issues the cap allows, with the counter locked until the end of
  * the transaction; PG_INT64_MAX without a cap.

@@ -185,7 +185,7 @@ cms_generate_stock(const CmsOffer *offer, int64 how_many)
 	pfree(maker.codes);
 
 	/* last, because everybody who issues waits for this row from here on */
-	if (count.stock > 0 && !cms_counter_add(offer->org, offer->offer_id, &count))
+	if (count.stock > 0 && !cms_counter_add(offer, &count))
 		cms_offer_unknown(offer->offer_id);
 	return count.stock;
 }

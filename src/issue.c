@@ -405,7 +405,7 @@ count_issued(CmsIssue *issue)
 		};
 		int64 left;
 
-		if (issue->issued == 0 || cms_counter_add(offer->org, offer->offer_id, &count))
+		if (issue->issued == 0 || cms_counter_add(offer, &count))
 			return;
 		CHECK_FOR_INTERRUPTS();
 		left = cms_counter_issues_left(offer->org, offer->offer_id);

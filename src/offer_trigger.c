@@ -49,14 +49,30 @@ static CmsPlan make_counters = {
 static CmsPlan lock_counters = {
 	.text =
 		"SELECT issued, uses + forfeited_uses, first_issued_at IS NOT NULL OR first_redeemed_at IS NOT NULL"
-		" FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 ORDER BY slot FOR UPDATE",
+		" FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 ORDER BY slot = 0, slot FOR UPDATE",
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8OID},
+};
+
+static CmsPlan find_counters = {
+	.text = "SELECT 1 FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2",
 	.nargs = 2,
 	.argtypes = {INT4OID, INT8OID},
 };
 
 static CmsPlan set_shares = {
-	.text = "UPDATE cms.offer_slot SET issue_share = $3, redemption_share = $4, budget_share = $5"
-			" WHERE org_id = $1 AND offer_id = $2 AND slot = 0",
+	.text =
+		"UPDATE cms.offer_slot s SET"
+		" issue_share = CASE WHEN $3 IS NULL THEN NULL WHEN s.slot <> 0 THEN s.issued ELSE $3 - o.issued END,"
+		" redemption_share = CASE WHEN $4 IS NULL THEN NULL WHEN s.slot <> 0 THEN s.uses + s.forfeited_uses"
+		"  ELSE $4 - o.uses END,"
+		" budget_share = CASE WHEN $5 IS NULL THEN NULL WHEN s.slot <> 0 THEN s.discount + s.forfeited_discount"
+		"  ELSE $5 - o.discount END"
+		" FROM (SELECT COALESCE(sum(issued), 0)::bigint AS issued,"
+		"  COALESCE(sum(uses + forfeited_uses), 0)::bigint AS uses,"
+		"  COALESCE(sum(discount + forfeited_discount), 0) AS discount"
+		"  FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 AND slot <> 0) o"
+		" WHERE s.org_id = $1 AND s.offer_id = $2",
 	.nargs = 5,
 	.argtypes = {INT4OID, INT8OID, INT8OID, INT8OID, NUMERICOID},
 };
@@ -114,6 +130,7 @@ static void stamp_unless_given(CmsRecord *record, const char *column, Datum valu
 static void check_lists(const CmsRecord *record);
 static bool turned_off(const CmsRecord *record, const char *column, const char *off);
 static void move_caps(const CmsRecord *record);
+static uint64 lock_all_counters(const Datum *values);
 static void remove_offer(const CmsRecord *record);
 
 PG_FUNCTION_INFO_V1(cms_offer_check);
@@ -266,8 +283,7 @@ move_caps(const CmsRecord *record)
 	if (!changed)
 		return;
 
-	cms_plan_run(&make_counters, values, NULL, false);
-	rows = cms_plan_run(&lock_counters, values, NULL, false);
+	rows = lock_all_counters(values);
 	for (uint64 i = 0; i < rows; i++)
 		issued += cms_row_int64(i, 1, 0);
 	if (cms_record_changed(record, "max_issued") &&
@@ -279,6 +295,27 @@ move_caps(const CmsRecord *record)
 						  "max_issued is below the " INT64_FORMAT " coupons issued",
 						  issued);
 	cms_plan_write(&set_shares, values, nulls);
+}
+
+/*
+ * The offer's row is locked, so no row of counters is made meanwhile. A fixed snapshot
+ * may not show all there are.
+ */
+static uint64
+lock_all_counters(const Datum *values)
+{
+	uint64 all;
+	uint64 rows;
+
+	cms_plan_run(&make_counters, values, NULL, false);
+	all = cms_plan_run_latest(&find_counters, values, NULL);
+	rows = cms_plan_run(&lock_counters, values, NULL, false);
+	if (rows < all)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent use of the offer"),
+				 errhint("The transaction might succeed if retried.")));
+	return rows;
 }
 
 /*
@@ -295,8 +332,7 @@ remove_offer(const CmsRecord *record)
 
 	for (int i = 0; i < lengthof(remove_codes); i++)
 		cms_plan_write(&remove_codes[i], values, NULL);
-	cms_plan_run(&make_counters, values, NULL, false);
-	rows = cms_plan_run(&lock_counters, values, NULL, false);
+	rows = lock_all_counters(values);
 	for (uint64 i = 0; i < rows; i++)
 	{
 		if (cms_row_int64(i, 1, 0) == 0 && cms_row_int64(i, 2, 0) == 0 &&

@@ -458,7 +458,7 @@ count_use(const Redemption *r)
 		count.has_issue_time = true;
 		count.issue_time = r->request.at;
 	}
-	return cms_counter_add(r->org, coupon->offer_id, &count);
+	return cms_counter_add(r->found.offer, &count);
 }
 
 static void

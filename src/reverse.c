@@ -202,6 +202,6 @@ write_reversal(const Reversal *r)
 	cms_param_bool(&marked, restore);
 	cms_plan_write(&mark, marked.values, marked.nulls);
 	cms_plan_write(&return_use, returned, NULL);
-	if (!cms_counter_add(r->org, r->offer->offer_id, &count))
+	if (!cms_counter_add(r->offer, &count))
 		elog(ERROR, "no counters of offer " INT64_FORMAT, r->offer->offer_id);
 }

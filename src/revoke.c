@@ -134,7 +134,7 @@ cms_revoke(PG_FUNCTION_ARGS)
 	for (int i = 0; i < 3; i++)
 		values[i] = Int64GetDatum(cms_row_int64(0, i + 1, 0));
 	count.stock = -DatumGetInt64(values[1]);
-	if (count.stock != 0 && !cms_counter_add(org, offer_id, &count))
+	if (count.stock != 0 && !cms_counter_add(offer, &count))
 		elog(ERROR, "no counters of offer " INT64_FORMAT, offer_id);
 	row = cms_result_row(fcinfo, caller, values, nulls);
 	SPI_finish();

@@ -151,7 +151,8 @@ cms_upload_end(CmsUpload *upload)
 {
 	CmsCount count = {.stock = upload->stocked};
 
-	if (upload->stocked > 0 && !cms_counter_add(upload->org, upload->offer_id, &count))
+	if (upload->stocked > 0 &&
+		!cms_counter_add(cms_offer_get(upload->org, upload->offer_id, false), &count))
 		cms_offer_unknown(upload->offer_id);
 	hash_destroy(upload->seen);
 }

@@ -130,7 +130,7 @@ COMMENT ON COLUMN cms.claim.claimed_by IS 'Role that claimed.';
 COMMENT ON COLUMN cms.claim.claimed_at IS 'When it was claimed.';
 
 -- Counters of an offer, in slots: their sum is the offer's. A share is what a slot may give out
--- (NULL: no cap); the shares of an offer add up to its cap. The row is made at the first use.
+-- (NULL: no cap); the shares of an offer add up to its cap. A row is made at the first use.
 CREATE TABLE cms.offer_slot (
 	org_id          int     NOT NULL,
 	offer_id        bigint  NOT NULL,
@@ -155,7 +155,7 @@ CREATE TABLE cms.offer_slot (
 COMMENT ON TABLE cms.offer_slot IS 'Counters of an offer, kept exact by the actions; the sum over the slots is the offer''s number.';
 COMMENT ON COLUMN cms.offer_slot.org_id IS 'The org.';
 COMMENT ON COLUMN cms.offer_slot.offer_id IS 'The offer.';
-COMMENT ON COLUMN cms.offer_slot.slot IS 'Number of the slot.';
+COMMENT ON COLUMN cms.offer_slot.slot IS 'Number of the slot; 0 decides on caps.';
 COMMENT ON COLUMN cms.offer_slot.issue_share IS 'Issues the slot may count; NULL: no cap.';
 COMMENT ON COLUMN cms.offer_slot.redemption_share IS 'Uses the slot may count; NULL: no cap.';
 COMMENT ON COLUMN cms.offer_slot.budget_share IS 'Discount the slot may count; NULL: no cap.';

@@ -106,6 +106,7 @@ run() {
 		('MIX',      'redeemed and revoked', 'FIXED_AMOUNT', 10, 'UPLOADED',  3,    NULL, 60,   500,  NULL, NULL),
 		('MANY',     'overlapping calls',    'FIXED_AMOUNT', 10, 'GENERATED', 1,    NULL, NULL, NULL, 200,  20),
 		('STOCKED',  'overlapping calls',    'FIXED_AMOUNT', 10, 'UPLOADED',  1,    NULL, NULL, NULL, 200,  20),
+		('MOVED',    'a cap that comes',     'FIXED_AMOUNT', 10, 'GENERATED', 1,    NULL, NULL, NULL, NULL, NULL),
 		('LEFT',     'the same codes',       'FIXED_AMOUNT', 10, 'UPLOADED',  1,    NULL, NULL, NULL, NULL, NULL),
 		('RIGHT',    'the same codes',       'FIXED_AMOUNT', 10, 'UPLOADED',  1,    NULL, NULL, NULL, NULL, NULL);
 	INSERT INTO cms.offer (code, name, discount_type, discount_value, code_method, common_code, anyone_may_redeem)
@@ -138,6 +139,21 @@ SQL
 	answers budget 'BUDGET_SPENT 150,done 10'
 	load issue 160 <<<"SELECT issue('issue', 'ISSUE', 'c' || :n);"
 	answers issue 'OFFER_ISSUE_LIMIT 60,done 100'
+	# a cap comes and goes while sessions count in slots of their own; what is left at the end is given out to the last
+	load moved 320 <<-'SQL'
+		\set what random(1, 16)
+		\if :what = 1
+		UPDATE cms.offer SET max_issued = 400 WHERE org_id = cms.cms_current_org() AND code = 'MOVED';
+		\elif :what = 2
+		UPDATE cms.offer SET max_issued = NULL WHERE org_id = cms.cms_current_org() AND code = 'MOVED';
+		\else
+		SELECT issue('moved', 'MOVED', 'c' || :n);
+		\endif
+	SQL
+	sql -c "UPDATE cms.offer SET max_issued = 400 WHERE org_id = cms.cms_current_org() AND code = 'MOVED'"
+	load moved-on 400 <<<"SELECT issue('moved', 'MOVED', 'd' || :n);"
+	expect 'moved: the cap is reached' '400 400' "SELECT issued || ' ' || (SELECT count(*) FROM answer WHERE scenario = 'moved'
+		AND org_id = cms.cms_current_org() AND reason IS NULL) FROM outcome WHERE offer_code = 'MOVED'"
 	load each 160 <<<"SELECT issue('each', 'EACH', 'c' || :n % 20);"
 	answers each 'CUSTOMER_ISSUE_LIMIT 120,done 40'
 	load pool $((pool / 10 + 24)) <<<"SELECT issue('pool', 'POOL', 'c' || :n, 10);"

@@ -2,7 +2,11 @@
 -- sequence would give once more, tables without a row, of which nothing could be said.
 SELECT 'counters of ' || o.name
 FROM cms.offer o
-LEFT JOIN cms.offer_slot s USING (org_id, offer_id)
+CROSS JOIN LATERAL (
+	SELECT sum(issued) AS issued, sum(stock) AS stock, sum(redeemed_coupons) AS redeemed_coupons, sum(uses) AS uses,
+		sum(forfeited_uses) AS forfeited_uses, sum(discount) AS discount, sum(forfeited_discount) AS forfeited_discount,
+		min(first_issued_at) AS first_issued_at
+	FROM cms.offer_slot t WHERE t.org_id = o.org_id AND t.offer_id = o.offer_id) s
 CROSS JOIN LATERAL (
 	SELECT count(c.issued_at) AS issued, count(*) FILTER (WHERE c.issued_at IS NULL AND c.revoked_at IS NULL) AS stock,
 		count(*) FILTER (WHERE c.uses > 0) AS redeemed, coalesce(sum(c.uses), 0) AS uses,
