@@ -256,29 +256,17 @@ read_claimant(CmsClaimant *claimant)
 static bool
 insert_claim(const CmsOffer *offer, const CmsClaimant *claimant)
 {
-	Datum values[8] = {Int32GetDatum(offer->org),
-					   Int64GetDatum(offer->offer_id),
-					   CStringGetTextDatum(claimant->service)};
-	char nulls[8] = {' ', ' ', ' ', 'n', 'n', 'n', ' ', ' '};
+	CmsParams params = {0};
 
-	if (claimant->consumer_ref != NULL)
-	{
-		values[3] = CStringGetTextDatum(claimant->consumer_ref);
-		nulls[3] = ' ';
-	}
-	if (claimant->consumer_name != NULL)
-	{
-		values[4] = CStringGetTextDatum(claimant->consumer_name);
-		nulls[4] = ' ';
-	}
-	if (claimant->has_end)
-	{
-		values[5] = DateADTGetDatum(claimant->ends_on);
-		nulls[5] = ' ';
-	}
-	values[6] = CStringGetTextDatum(cms_org_caller_name());
-	values[7] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-	return cms_plan_run(&insert, values, nulls, false) == 1;
+	cms_param_int(&params, offer->org);
+	cms_param_int64(&params, offer->offer_id);
+	cms_param_text(&params, claimant->service);
+	cms_param_text(&params, claimant->consumer_ref);
+	cms_param_text(&params, claimant->consumer_name);
+	cms_param(&params, DateADTGetDatum(claimant->ends_on), !claimant->has_end);
+	cms_param_text(&params, cms_org_caller_name());
+	cms_param_instant(&params, GetCurrentTransactionStartTimestamp());
+	return cms_plan_run(&insert, params.values, params.nulls, false) == 1;
 }
 
 /*
@@ -291,30 +279,18 @@ refresh_claim(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *h
 	bool new_name = claimant->consumer_name != NULL &&
 					!cms_text_equal(claimant->consumer_name, holder->consumer_name);
 	bool new_end = claimant->has_end && !(holder->has_end && holder->ends_on == claimant->ends_on);
-	Datum values[6] = {Int32GetDatum(offer->org),
-					   Int64GetDatum(offer->offer_id),
-					   CStringGetTextDatum(claimant->service)};
-	char nulls[6] = {' ', ' ', ' ', 'n', 'n', 'n'};
+	CmsParams params = {0};
 
 	/* an unchanged row keeps the compiled copies of the offer good */
 	if (!new_name && !new_end)
 		return true;
-	if (claimant->consumer_ref != NULL)
-	{
-		values[3] = CStringGetTextDatum(claimant->consumer_ref);
-		nulls[3] = ' ';
-	}
-	if (new_name)
-	{
-		values[4] = CStringGetTextDatum(claimant->consumer_name);
-		nulls[4] = ' ';
-	}
-	if (new_end)
-	{
-		values[5] = DateADTGetDatum(claimant->ends_on);
-		nulls[5] = ' ';
-	}
-	if (cms_plan_write(&refresh, values, nulls) == 1)
+	cms_param_int(&params, offer->org);
+	cms_param_int64(&params, offer->offer_id);
+	cms_param_text(&params, claimant->service);
+	cms_param_text(&params, claimant->consumer_ref);
+	cms_param_text(&params, new_name ? claimant->consumer_name : NULL);
+	cms_param(&params, DateADTGetDatum(claimant->ends_on), !new_end);
+	if (cms_plan_write(&refresh, params.values, params.nulls) == 1)
 	{
 		read_claimant(holder);
 		return true;

@@ -117,7 +117,6 @@ cms_codebook_room(const CmsOffer *offer)
 	CmsTotals totals;
 
 	cms_counter_totals(offer->org, offer->offer_id, false, &totals);
-	SPI_freetuptable(SPI_tuptable);
 	return most_codes(offer) - totals.issued - totals.stock;
 }
 
@@ -187,7 +186,6 @@ read_reserved(uint64 rows)
 	reserved->names = palloc(sizeof(char *) * Max(rows, 1));
 	for (uint64 i = 0; i < rows; i++)
 		reserved->names[i] = cms_row_text(i, 1);
-	SPI_freetuptable(SPI_tuptable);
 	qsort(reserved->names, reserved->count, sizeof(char *), compare_texts);
 	return reserved;
 }
@@ -289,7 +287,6 @@ read_key(int org, int64 offer_id, uint8 *key)
 				 CMS_PERMUTATION_KEY_LENGTH);
 		memcpy(key, VARDATA_ANY(stored), CMS_PERMUTATION_KEY_LENGTH);
 	}
-	SPI_freetuptable(SPI_tuptable);
 	return found;
 }
 
@@ -309,7 +306,6 @@ cms_codebook_ids(int count)
 	if (isnull || ARR_NDIM(array) != 1 || ARR_DIMS(array)[0] != count || ARR_HASNULL(array))
 		elog(ERROR, "expected %d ids of coupons", count);
 	memcpy(ids, ARR_DATA_PTR(array), sizeof(int64) * count);
-	SPI_freetuptable(SPI_tuptable);
 	return ids;
 }
 
@@ -331,7 +327,6 @@ cms_codebook_stock(const CmsOffer *offer, const char *const *codes, const int64 
 	}
 	if (row != rows)
 		elog(ERROR, "coupons came back in another order than they went in");
-	SPI_freetuptable(SPI_tuptable);
 	return rows;
 }
 

@@ -29,6 +29,7 @@ static int slot_of(const CmsOffer *offer);
 static bool add_to(const CmsOffer *offer, int slot, const CmsCount *count);
 static bool slot_exists(int org, int64 offer_id, int slot);
 static void make_slot(int org, int64 offer_id, int slot);
+static void read_totals(CmsTotals *result);
 
 static CmsPlan add = {
 	"UPDATE cms.offer_slot SET"
@@ -196,16 +197,13 @@ cms_counter_totals(int org, int64 offer_id, bool read_only, CmsTotals *result)
 	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
 
 	cms_plan_run(&totals, values, NULL, read_only);
-	result->issued = cms_row_int64(0, 1, 0);
-	result->stock = cms_row_int64(0, 2, 0);
-	result->uses = cms_row_int64(0, 3, 0);
-	result->discount = cms_row_numeric(0, 4);
+	read_totals(result);
 }
 
 /*
  * Slot 0 last, as by who finds a slot closed and goes on to slot 0. The offer's row too: no
- * row is made while it is locked. Totals are read with the latest
- * snapshot, as an older one may miss rows.
+ * row is made while it is locked. Totals are read with the latest snapshot, as an older one
+ * may miss rows.
  */
 void
 cms_counter_lock(int org, int64 offer_id, CmsTotals *result)
@@ -216,6 +214,12 @@ cms_counter_lock(int org, int64 offer_id, CmsTotals *result)
 		cms_offer_unknown(offer_id);
 	cms_plan_run_latest(&lock_slots, values, NULL);
 	cms_plan_run_latest(&totals, values, NULL);
+	read_totals(result);
+}
+
+static void
+read_totals(CmsTotals *result)
+{
 	result->issued = cms_row_int64(0, 1, 0);
 	result->stock = cms_row_int64(0, 2, 0);
 	result->uses = cms_row_int64(0, 3, 0);

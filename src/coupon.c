@@ -176,7 +176,6 @@ read_found(int org, bool read_only, CmsFound *found)
 	coupon->forfeited_uses = cms_row_int32(0, 8, 0);
 	found->redeemed_before = cms_row_bool(0, 9, false);
 	coupon->shared = cms_row_bool(0, 10, false);
-	SPI_freetuptable(SPI_tuptable);
 	found->offer = cms_offer_of_version(org, coupon->offer_id, version, org_version, read_only);
 }
 

@@ -197,7 +197,6 @@ may_collide(const CmsOffer *offer, int64 how_many)
 	CmsTotals totals;
 
 	cms_counter_totals(offer->org, offer->offer_id, false, &totals);
-	SPI_freetuptable(SPI_tuptable);
 	return ((double) totals.issued + totals.stock + how_many) * BATCH_CODES >
 		   COLLISIONS_PER_BATCH * cms_code_space(&offer->pattern);
 }

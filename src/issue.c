@@ -9,9 +9,9 @@
  * it refuses is taken back. Codes in stock are taken by a row lock that nobody
  * waits for.
  *
- * Order of locks: buckets of customers (only offers with exclusions, F20), the
- * name space of codes, the position of a RANDOMISED offer, coupons in the order of customers,
- * the counters.
+ * Order of locks: buckets of customers (offers with exclusions, F20, and several coupons
+ * from stock), the name space of codes, the position of a RANDOMISED offer, coupons in the
+ * order of customers, the counters.
  *
  * An attempt that may have to be repeated runs in a subtransaction: a stocked
  * code given to a customer who was given another one meanwhile (23505), and a
@@ -174,11 +174,7 @@ guarded_attempt(CmsIssue *issue)
 			strcmp(error->constraint_name, "coupon_nth_of_a_customer_is_unique") != 0)
 			ReThrowError(error);
 		if (IsolationUsesXactSnapshot())
-			ereport(
-				ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not serialize access due to concurrent issue to the same customer"),
-				 errhint("The transaction might succeed if retried.")));
+			cms_plan_conflict("issue to the same customer");
 		FreeErrorData(error);
 		again = true;
 		keep = false;
@@ -258,10 +254,7 @@ issue_all(CmsIssue *issue)
 	if (issue->claim_may_go && issue->issued > 0 && !cms_claim_stands(issue->offer))
 	{
 		if (IsolationUsesXactSnapshot())
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not serialize access due to concurrent release of the offer"),
-					 errhint("The transaction might succeed if retried.")));
+			cms_plan_conflict("release of the offer");
 		issue->claim_gone = true;
 	}
 }

@@ -281,10 +281,7 @@ explain_conflict(CmsIssue *issue, CmsIssueLine *line, const char *code)
 		use_position(issue); /* its key was lost: what the old order gave out is passed over */
 	/* under a fixed snapshot reading again would show nothing new; another code is drawn as ever */
 	if (reason == CMS_OK && IsolationUsesXactSnapshot())
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not serialize access due to concurrent issue"),
-				 errhint("The transaction might succeed if retried.")));
+		cms_plan_conflict("issue");
 }
 
 /* The counter stays locked, so positions taken later follow those taken before. */

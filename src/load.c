@@ -138,7 +138,6 @@ read_lines(CmsPlan *plan, const CmsUpload *upload, int most, CmsUploadLine *line
 		lines[i].raw_code = cms_row_text(i, 2);
 		lines[i].customer = cms_row_text(i, 3);
 	}
-	SPI_freetuptable(SPI_tuptable);
 	return nlines;
 }
 

@@ -311,10 +311,7 @@ lock_all_counters(const Datum *values)
 	all = cms_plan_run_latest(&find_counters, values, NULL);
 	rows = cms_plan_run(&lock_counters, values, NULL, false);
 	if (rows < all)
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not serialize access due to concurrent use of the offer"),
-				 errhint("The transaction might succeed if retried.")));
+		cms_plan_conflict("use of the offer");
 	return rows;
 }
 

@@ -201,6 +201,15 @@ finished(CmsPlan *plan, int result)
 	return SPI_processed;
 }
 
+void
+cms_plan_conflict(const char *with)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not serialize access due to concurrent %s", with),
+			 errhint("The transaction might succeed if retried.")));
+}
+
 Datum
 cms_row_value(uint64 row, int column, bool *isnull)
 {

@@ -58,6 +58,12 @@ extern uint64 cms_plan_run(CmsPlan *plan, const Datum *values, const char *nulls
  */
 extern uint64 cms_plan_run_latest(CmsPlan *plan, const Datum *values, const char *nulls);
 
+/*
+ * Error 40001, under a fixed snapshot: reading again would show nothing new. "with" names
+ * what the other transaction did.
+ */
+pg_noreturn extern void cms_plan_conflict(const char *with);
+
 /* a column (from 1) of a row of SPI_tuptable */
 extern Datum cms_row_value(uint64 row, int column, bool *isnull);
 extern int64 cms_row_int64(uint64 row, int column, int64 if_null);

@@ -274,7 +274,6 @@ refuse_taken(CmsUpload *upload, CmsUploadLine **lines, int nlines)
 								: "Another offer has this code.";
 		pfree(code);
 	}
-	SPI_freetuptable(SPI_tuptable);
 }
 
 static int
