@@ -325,17 +325,17 @@ static bool
 give_existing(CmsIssue *issue, CmsIssueLine *line)
 {
 	const CmsOffer *offer = issue->offer;
-	Datum values[] = {Int32GetDatum(offer->org),
-					  CStringGetTextDatum(line->customer),
-					  Int64GetDatum(offer->offer_id),
-					  Int32GetDatum(offer->max_uses_per_coupon),
-					  TimestampTzGetDatum(issue->issuer->at)};
+	CmsParams params = {0};
 	bool isnull;
 
-	if (cms_plan_run(&active_coupon,
-					 values,
-					 offer->max_uses_per_coupon == CMS_UNLIMITED ? "   n " : NULL,
-					 false) == 0)
+	cms_param_int(&params, offer->org);
+	cms_param_text(&params, line->customer);
+	cms_param_int64(&params, offer->offer_id);
+	cms_param(&params,
+			  Int32GetDatum(offer->max_uses_per_coupon),
+			  offer->max_uses_per_coupon == CMS_UNLIMITED);
+	cms_param_instant(&params, issue->issuer->at);
+	if (cms_plan_run(&active_coupon, params.values, params.nulls, false) == 0)
 		return false;
 	line->coupon_id = cms_row_int64(0, 1, 0);
 	line->shared = cms_row_bool(0, 3, false);

@@ -92,6 +92,7 @@ cms_revoke(PG_FUNCTION_ARGS)
 	Datum list = scope == SCOPE_CUSTOMERS ? customers : codes;
 	MemoryContext caller = CurrentMemoryContext;
 	const CmsOffer *offer;
+	CmsParams params = {0};
 	CmsCount count = {0};
 	Datum values[3];
 	bool nulls[3] = {false};
@@ -119,18 +120,14 @@ cms_revoke(PG_FUNCTION_ARGS)
 	if (scope == SCOPE_CUSTOMERS && offer->end_binds_coupons && at >= offer->ends_at)
 		list = cms_array_of_texts(NULL, 0);
 
-	Datum arguments[] = {Int32GetDatum(org),
-						 Int64GetDatum(offer_id),
-						 list,
-						 Int32GetDatum(offer->max_uses_per_coupon),
-						 TimestampTzGetDatum(at)};
-	const char missing[] = {' ',
-							' ',
-							list == (Datum) 0 ? 'n' : ' ',
-							offer->max_uses_per_coupon == CMS_UNLIMITED ? 'n' : ' ',
-							' '};
-
-	cms_plan_write(&plans[scope], arguments, missing);
+	cms_param_int(&params, org);
+	cms_param_int64(&params, offer_id);
+	cms_param(&params, list, list == (Datum) 0);
+	cms_param(&params,
+			  Int32GetDatum(offer->max_uses_per_coupon),
+			  offer->max_uses_per_coupon == CMS_UNLIMITED);
+	cms_param_instant(&params, at);
+	cms_plan_write(&plans[scope], params.values, params.nulls);
 	for (int i = 0; i < 3; i++)
 		values[i] = Int64GetDatum(cms_row_int64(0, i + 1, 0));
 	count.stock = -DatumGetInt64(values[1]);
