@@ -9,6 +9,7 @@
 #include "utils/guc.h"
 
 #include "org.h"
+#include "plan.h"
 
 PG_MODULE_MAGIC;
 
@@ -33,6 +34,7 @@ _PG_init(void)
 		NULL,
 		NULL);
 	MarkGUCPrefixReserved("cms");
+	cms_plan_init();
 }
 
 /* The version of this library, from the control file it was built with. */

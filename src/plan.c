@@ -2,15 +2,25 @@
  * plan.c
  *	  The only place that prepares and runs statements.
  *
- * A plan is published in its CmsPlan only after it is kept, so that an error in
+ * A statement is published in its CmsPlan only after it is kept, so that an error in
  * between leaves nothing half made; the server revalidates it after DDL.
+ *
+ * Every statement finds its rows by whole keys or lists of them, for which one plan is right
+ * whatever the values are and however many rows there are. The server would not always find
+ * it. It would plan some statements at each execution, because a condition that is NULL this
+ * time makes that plan look cheaper; planning takes several times as long as running does. And
+ * while tables are empty, part of a key, or no index at all, looks as good as the whole; that
+ * plan would stay when the rows have come. So the plan is generic, and made as if all tables
+ * were large, nothing were known of their rows and there were no way but indexes.
  */
 #include "cms.h"
 
+#include "nodes/pathnodes.h"
+#include "optimizer/plancat.h"
+#include "optimizer/planner.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/plancache.h"
-#include "utils/resowner.h"
+#include "utils/selfuncs.h"
 #include "utils/snapmgr.h"
 
 #include "plan.h"
@@ -18,11 +28,26 @@
 
 static void start(CmsPlan *plan);
 static void prepare(CmsPlan *plan);
-static void make_index_plan(SPIPlanPtr plan);
-static uint64 finished(CmsPlan *plan, int result);
+static PlannedStmt *
+plan_statement(Query *query, const char *text, int options, ParamListInfo params);
+static void switch_off(const char *setting);
+static void enlarge_table(PlannerInfo *root, Oid relation, bool inhparent, RelOptInfo *table);
+static bool hide_statistics(PlannerInfo *root, RangeTblEntry *table, AttrNumber column,
+							VariableStatData *statistics);
+static uint64 finished(const CmsPlan *plan, int result);
+
+/* A table as the planner is to see it, at the least. */
+#define LARGE_PAGES 200000
+#define LARGE_ROWS 10000000
 
 /* Whether statements of this backend may change what only the actions write. */
 static bool guard_open = false;
+
+static CmsPlan *current = NULL; /* the statement run last */
+static bool planning = false;   /* whether its plan is being made */
+static planner_hook_type next_planner_hook = NULL;
+static get_relation_stats_hook_type next_relation_stats_hook = NULL;
+static get_relation_info_hook_type next_relation_info_hook = NULL;
 
 void
 cms_param(CmsParams *params, Datum value, bool isnull)
@@ -119,37 +144,17 @@ cms_plan_guard_is_open(void)
 	return guard_open;
 }
 
-/*
- * Frees the rows of the statement before: a call may run thousands. Makes the plan at
- * the first use, and again now and then while the tables grow from nothing.
- */
+/* Frees the rows of the statement before: a call may run thousands. */
 static void
 start(CmsPlan *plan)
 {
 	if (SPI_tuptable != NULL)
 		SPI_freetuptable(SPI_tuptable);
-
-	if (plan->plan != NULL && plan->uses >= plan->renew_at && plan->running == 0)
-	{
-		SPIPlanPtr old = plan->plan;
-
-		plan->plan = NULL;
-		SPI_freeplan(old);
-	}
 	if (plan->plan == NULL)
 		prepare(plan);
-	else if (!SPI_plan_is_valid(plan->plan))
-		make_index_plan(plan->plan);
-	plan->uses++;
-	plan->running++;
+	current = plan;
 }
 
-/*
- * Every statement finds its rows by whole keys or lists of them, for which one
- * plan is right whatever the values are. Without saying so, the server would plan
- * some of them at each execution, because a condition that is NULL this time makes
- * that plan look cheaper; planning takes several times as long as running does.
- */
 static void
 prepare(CmsPlan *plan)
 {
@@ -164,35 +169,102 @@ prepare(CmsPlan *plan)
 	if (SPI_keepplan(prepared) != 0)
 		elog(ERROR, "could not keep statement \"%s\"", plan->text);
 	plan->plan = prepared;
-	make_index_plan(prepared);
-	/* 32, 512, 8192 ... uses: seldom enough to cost nothing */
-	plan->renew_at = plan->renew_at == 0 ? 32 : plan->renew_at * 16;
 }
 
 /*
- * A plan made while a table is empty would read it from end to end for ever, and
- * tables are empty when the first statements are run. Every statement has an index,
- * so the plan is made as if there were no other way, again whenever the server
- * has dropped it.
+ * Hook of the planner, for the first use and whenever the server has dropped the plan. The
+ * text tells whether what is planned is the statement that is run.
  */
-static void
-make_index_plan(SPIPlanPtr plan)
+static PlannedStmt *
+plan_statement(Query *query, const char *text, int options, ParamListInfo params)
 {
-	int level = NewGUCNestLevel();
-	CachedPlan *made;
+	planner_hook_type planner = next_planner_hook != NULL ? next_planner_hook : standard_planner;
+	PlannedStmt *made = NULL;
+	int level;
 
-	(void) set_config_option(
-		"enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	made = SPI_plan_get_cached_plan(plan);
-	if (made != NULL)
-		ReleaseCachedPlan(made, CurrentResourceOwner);
+	if (current == NULL || text == NULL || strcmp(text, current->text) != 0)
+		return planner(query, text, options, params);
+
+	level = NewGUCNestLevel();
+	switch_off("enable_seqscan");
+	switch_off("enable_bitmapscan");
+	switch_off("enable_mergejoin");
+	if (!current->compares_lists)
+		switch_off("enable_hashjoin");
+	/* what keeps rows to look at them again only costs where each row is met once */
+	switch_off("enable_material");
+	switch_off("enable_memoize");
+	switch_off("max_parallel_workers_per_gather");
+	switch_off("jit");
+	PG_TRY();
+	{
+		planning = true;
+		made = planner(query, text, options, params);
+	}
+	PG_FINALLY();
+	{
+		planning = false;
+	}
+	PG_END_TRY();
 	AtEOXact_GUC(false, level);
+	return made;
+}
+
+/* until the GUC level ends */
+static void
+switch_off(const char *setting)
+{
+	(void) set_config_option(
+		setting, "0", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/* Hook of the planner: what it takes for the size of a table. */
+static void
+enlarge_table(PlannerInfo *root, Oid relation, bool inhparent, RelOptInfo *table)
+{
+	ListCell *cell;
+
+	if (next_relation_info_hook != NULL)
+		next_relation_info_hook(root, relation, inhparent, table);
+	if (!planning)
+		return;
+	table->pages = Max(table->pages, LARGE_PAGES);
+	table->tuples = Max(table->tuples, LARGE_ROWS);
+	foreach (cell, table->indexlist)
+	{
+		IndexOptInfo *index = lfirst_node(IndexOptInfo, cell);
+
+		index->pages = Max(index->pages, LARGE_PAGES / 4);
+		index->tuples = Max(index->tuples, LARGE_ROWS);
+	}
+}
+
+/* Hook of the planner: what ANALYZE has found is not looked at, so that plans do not vary with it. */
+static bool
+hide_statistics(PlannerInfo *root, RangeTblEntry *table, AttrNumber column,
+				VariableStatData *statistics)
+{
+	if (!planning)
+		return next_relation_stats_hook != NULL &&
+			   next_relation_stats_hook(root, table, column, statistics);
+	statistics->statsTuple = NULL;
+	return true;
+}
+
+void
+cms_plan_init(void)
+{
+	next_relation_stats_hook = get_relation_stats_hook;
+	get_relation_stats_hook = hide_statistics;
+	next_relation_info_hook = get_relation_info_hook;
+	get_relation_info_hook = enlarge_table;
+	next_planner_hook = planner_hook;
+	planner_hook = plan_statement;
 }
 
 static uint64
-finished(CmsPlan *plan, int result)
+finished(const CmsPlan *plan, int result)
 {
-	plan->running--;
 	if (result < 0)
 		elog(ERROR,
 			 "could not run statement \"%s\": %s",

@@ -23,10 +23,8 @@ typedef struct CmsPlan
 	const char *text;
 	int nargs;
 	Oid argtypes[CMS_PLAN_MAX_ARGS];
-	SPIPlanPtr plan; /* NULL until first used, then kept for the session */
-	int64 uses;      /* so far */
-	int64 renew_at;  /* use before which the plan is made anew */
-	int running;     /* uses on the way, of which an error leaves one too many */
+	bool compares_lists; /* joins rows by what no index has: by hash, not one after the other */
+	SPIPlanPtr plan;     /* NULL until first used, then kept for the session */
 } CmsPlan;
 
 /* Parameters of a statement, put one after the other; for statements that may have NULLs. */
@@ -45,6 +43,9 @@ extern void cms_param_instant(CmsParams *params, TimestampTz value);
 /* NULL pointers are NULL */
 extern void cms_param_text(CmsParams *params, const char *value);
 extern void cms_param_numeric(CmsParams *params, Numeric value);
+
+/* once, when the library is loaded */
+extern void cms_plan_init(void);
 
 /*
  * Runs the statement within SPI_connect/SPI_finish of the caller and answers the

@@ -70,7 +70,7 @@ static CmsPlan plans[SCOPE_COUNT] = {
 		{REVOKE("c.customer_id = ANY ($3) AND (c.expires_at IS NULL OR c.expires_at > $5)"),
 		 5,
 		 {INT4OID, INT8OID, TEXTARRAYOID, INT4OID, TIMESTAMPTZOID}},
-	[SCOPE_CODES] = {REVOKE("c.code = ANY ($3)"),
+	[SCOPE_CODES] = {REVOKE("c.code = ANY ($3) AND NOT c.shared"),
 					 5,
 					 {INT4OID, INT8OID, TEXTARRAYOID, INT4OID, TIMESTAMPTZOID}},
 };

@@ -32,6 +32,7 @@ static CmsPlan find_names = {
 		" GROUP BY n.line",
 	.nargs = 3,
 	.argtypes = {INT4OID, TEXTOID, TEXTARRAYOID},
+	.compares_lists = true,
 };
 
 static CmsPlan add_places = {
