@@ -2,24 +2,19 @@
  * issue_call.c
  *	  cms_issue and cms_issue_many: arguments, request keys, rows.
  *
- * A request_key is written before anything is issued, so that of two calls with
- * the same key at the same time the second waits for the first and then gives
- * its answer. A request of which nothing was issued leaves no key behind.
+ * A request of which nothing was issued leaves no key behind.
  */
 #include "cms.h"
 
 #include "catalog/pg_type.h"
-#include "common/cryptohash.h"
-#include "common/sha2.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/timestamp.h"
 
 #include "args.h"
 #include "array.h"
 #include "claim.h"
 #include "issue.h"
 #include "plan.h"
+#include "request.h"
 #include "result.h"
 #include "text.h"
 
@@ -60,32 +55,12 @@ enum
 
 static void fetch_rest(FunctionCallInfo fcinfo, IssueCall *call);
 static void run(FunctionCallInfo fcinfo, IssueCall *call);
-static bool open_request(const CmsOffer *offer, IssueCall *call, Datum hash);
-static void replay_request(const CmsOffer *offer, IssueCall *call, Datum hash);
+static CmsRequestState open_request(IssueCall *call, CmsRequest *request);
+static void replay(const CmsOffer *offer, IssueCall *call, const CmsRequest *request);
 static void replay_line(const CmsOffer *offer, CmsIssueLine *line, int64 coupon_id);
-static void close_request(IssueCall *call);
-static Datum request_hash(const IssueCall *call);
+static void refuse(IssueCall *call, CmsReason reason);
+static void close_request(const IssueCall *call, const CmsRequest *request);
 static void put_line(FunctionCallInfo fcinfo, const CmsOffer *offer, const CmsIssueLine *line);
-
-static CmsPlan new_request = {
-	"INSERT INTO cms.issue_request (org_id, request_key, offer_id, request_hash, coupon_ids, reasons, requested_at)"
-	" VALUES ($1, $2, $3, $4, '{}', '{}', $5) ON CONFLICT DO NOTHING",
-	5,
-	{INT4OID, TEXTOID, INT8OID, BYTEAOID, TIMESTAMPTZOID}};
-
-static CmsPlan read_request = {
-	"SELECT q.request_hash = $3, q.coupon_ids, q.reasons FROM cms.issue_request q"
-	" WHERE q.org_id = $1 AND q.request_key = $2",
-	3,
-	{INT4OID, TEXTOID, BYTEAOID}};
-
-static CmsPlan fill_request = {
-	"UPDATE cms.issue_request SET coupon_ids = $3, reasons = $4 WHERE org_id = $1 AND request_key = $2",
-	4,
-	{INT4OID, TEXTOID, INT8ARRAYOID, TEXTARRAYOID}};
-
-static CmsPlan drop_request = {
-	"DELETE FROM cms.issue_request WHERE org_id = $1 AND request_key = $2", 2, {INT4OID, TEXTOID}};
 
 static CmsPlan read_coupon = {
 	"SELECT c.code, c.issued_at, c.expires_at, c.shared FROM cms.coupon c WHERE c.org_id = $1 AND c.coupon_id = $2",
@@ -177,7 +152,7 @@ static void
 run(FunctionCallInfo fcinfo, IssueCall *call)
 {
 	const CmsOffer *offer;
-	Datum hash = (Datum) 0;
+	CmsRequest request;
 
 	cms_result_start(fcinfo);
 	cms_call_begin();
@@ -190,14 +165,19 @@ run(FunctionCallInfo fcinfo, IssueCall *call)
 		call->lines[i].line = i + 1;
 		call->lines[i].customer = call->customers[i / call->how_many];
 	}
-	if (call->request_key != NULL)
-		hash = request_hash(call);
-	if (call->request_key == NULL || open_request(offer, call, hash))
+	switch (open_request(call, &request))
 	{
-		/* the call may have claimed the offer, which may change the end of its coupons */
-		offer = cms_issue_lines(offer, &call->issuer, call->lines, call->nlines);
-		if (call->request_key != NULL)
-			close_request(call);
+		case CMS_REQUEST_NEW:
+			/* the call may have claimed the offer, which may change the end of its coupons */
+			offer = cms_issue_lines(offer, &call->issuer, call->lines, call->nlines);
+			close_request(call, &request);
+			break;
+		case CMS_REQUEST_REPLAYED:
+			replay(offer, call, &request);
+			break;
+		case CMS_REQUEST_CONFLICT:
+			refuse(call, CMS_KEY_CONFLICT);
+			break;
 	}
 	for (int i = 0; i < call->nlines; i++)
 	{
@@ -207,57 +187,37 @@ run(FunctionCallInfo fcinfo, IssueCall *call)
 	SPI_finish();
 }
 
-/* False: the key was used before, and the lines are answered from it. */
-static bool
-open_request(const CmsOffer *offer, IssueCall *call, Datum hash)
+/* The time is not part of what is asked for, since a repeated call comes later. */
+static CmsRequestState
+open_request(IssueCall *call, CmsRequest *request)
 {
-	Datum values[] = {Int32GetDatum(call->org),
-					  CStringGetTextDatum(call->request_key),
-					  Int64GetDatum(call->offer_id),
-					  hash,
-					  TimestampTzGetDatum(GetCurrentTimestamp())};
-
-	if (cms_plan_run(&new_request, values, NULL, false) == 1)
-		return true;
-	replay_request(offer, call, hash);
-	return false;
+	cms_request_begin(request, call->org, call->request_key, "ISSUE");
+	cms_request_number(request, call->offer_id);
+	cms_request_number(request, call->how_many);
+	cms_request_number(request, call->issuer.all_or_none);
+	cms_request_text(request, call->issuer.service);
+	cms_request_text(request, call->issuer.consumer_ref);
+	for (int i = 0; i < call->ncustomers; i++)
+		cms_request_text(request, call->customers[i]);
+	return cms_request_open(request);
 }
 
 static void
-replay_request(const CmsOffer *offer, IssueCall *call, Datum hash)
+replay(const CmsOffer *offer, IssueCall *call, const CmsRequest *request)
 {
-	Datum values[] = {Int32GetDatum(call->org), CStringGetTextDatum(call->request_key), hash};
-	bool isnull;
-	int64 *coupons;
-	char **reasons;
-
-	if (cms_plan_run(&read_request, values, NULL, false) == 0)
-		elog(ERROR, "request \"%s\" vanished", call->request_key);
-	if (!cms_row_bool(0, 1, false))
-	{
-		for (int i = 0; i < call->nlines; i++)
-		{
-			call->lines[i].reason = CMS_KEY_CONFLICT;
-			call->lines[i].message = pstrdup(cms_reason_message(CMS_KEY_CONFLICT));
-		}
-		return;
-	}
-
-	cms_array_int64s(cms_row_value(0, 2, &isnull), &coupons);
-	cms_array_texts(cms_row_value(0, 3, &isnull), &reasons);
 	for (int i = 0; i < call->nlines; i++)
 	{
 		CmsIssueLine *line = &call->lines[i];
 
 		CHECK_FOR_INTERRUPTS();
 		line->replayed = true;
-		if (reasons[i] != NULL)
+		if (request->reasons[i] != NULL)
 		{
-			line->reason = cms_reason_of_name(reasons[i]);
+			line->reason = cms_reason_of_name(request->reasons[i]);
 			line->message = pstrdup(cms_reason_message(line->reason));
 		}
 		else
-			replay_line(offer, line, coupons[i]);
+			replay_line(offer, line, request->answer[i]);
 	}
 }
 
@@ -276,15 +236,30 @@ replay_line(const CmsOffer *offer, CmsIssueLine *line, int64 coupon_id)
 	line->has_own_end = !isnull;
 }
 
+static void
+refuse(IssueCall *call, CmsReason reason)
+{
+	for (int i = 0; i < call->nlines; i++)
+	{
+		call->lines[i].reason = reason;
+		call->lines[i].message = pstrdup(cms_reason_message(reason));
+	}
+}
+
 /* Keeps the answer of every line with the key; what issued nothing binds nothing. */
 static void
-close_request(IssueCall *call)
+close_request(const IssueCall *call, const CmsRequest *request)
 {
-	int64 *coupons = palloc(sizeof(int64) * Max(call->nlines, 1));
-	const char **reasons = palloc(sizeof(char *) * Max(call->nlines, 1));
-	bool *refused = palloc(sizeof(bool) * Max(call->nlines, 1));
+	int64 *coupons;
+	const char **reasons;
+	bool *refused;
 	bool any = false;
 
+	if (request->key == NULL)
+		return;
+	coupons = palloc(sizeof(int64) * Max(call->nlines, 1));
+	reasons = palloc(sizeof(char *) * Max(call->nlines, 1));
+	refused = palloc(sizeof(bool) * Max(call->nlines, 1));
 	for (int i = 0; i < call->nlines; i++)
 	{
 		const CmsIssueLine *line = &call->lines[i];
@@ -294,40 +269,12 @@ close_request(IssueCall *call)
 		coupons[i] = line->coupon_id;
 		reasons[i] = cms_reason_name(line->reason);
 	}
-
-	Datum values[] = {
-		Int32GetDatum(call->org),
-		CStringGetTextDatum(call->request_key),
-		cms_array_of_nullable_int64s(coupons, refused, call->nlines),
-		cms_array_of_texts(reasons, call->nlines),
-	};
-
-	cms_plan_write(any ? &fill_request : &drop_request, values, NULL);
-}
-
-/* A digest of what is asked for; the time is not part of it, since a repeated call comes later. */
-static Datum
-request_hash(const IssueCall *call)
-{
-	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
-	bytea *digest = palloc(VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
-	char *head = psprintf("issue|" INT64_FORMAT "|%d|%d|%s|%s",
-						  call->offer_id,
-						  call->how_many,
-						  call->issuer.all_or_none,
-						  call->issuer.service ? call->issuer.service : "",
-						  call->issuer.consumer_ref ? call->issuer.consumer_ref : "");
-	bool ok = pg_cryptohash_init(context) >= 0 &&
-			  pg_cryptohash_update(context, (const uint8 *) head, strlen(head) + 1) >= 0;
-
-	for (int i = 0; ok && i < call->ncustomers; i++)
-		ok = pg_cryptohash_update(
-				 context, (const uint8 *) call->customers[i], strlen(call->customers[i]) + 1) >= 0;
-	SET_VARSIZE(digest, VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
-	if (!ok || pg_cryptohash_final(context, (uint8 *) VARDATA(digest), PG_SHA256_DIGEST_LENGTH) < 0)
-		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(context));
-	pg_cryptohash_free(context);
-	return PointerGetDatum(digest);
+	if (any)
+		cms_request_keep(request,
+						 cms_array_of_nullable_int64s(coupons, refused, call->nlines),
+						 cms_array_of_texts(reasons, call->nlines));
+	else
+		cms_request_drop(request);
 }
 
 static void

@@ -57,7 +57,7 @@ static CmsPlan remains[] = {
 		.argtypes = {INT4OID},
 	},
 	{
-		.text = "DELETE FROM cms.issue_request WHERE org_id = $1",
+		.text = "DELETE FROM cms.request WHERE org_id = $1",
 		.nargs = 1,
 		.argtypes = {INT4OID},
 	},

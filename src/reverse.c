@@ -2,8 +2,8 @@
  * reverse.c
  *	  cms_reverse: a redemption taken back, once (F37).
  *
- * Locks the coupon first, as redeeming does, then the redemption; the counters
- * come last.
+ * A request_key comes first. Then the coupon is locked, as redeeming does, and the
+ * redemption; the counters come last. A reversal that was refused leaves no key behind.
  */
 #include "cms.h"
 
@@ -12,12 +12,14 @@
 #include "utils/timestamp.h"
 
 #include "args.h"
+#include "array.h"
 #include "counter.h"
 #include "message.h"
 #include "money.h"
 #include "org.h"
 #include "plan.h"
 #include "redeem.h"
+#include "request.h"
 #include "result.h"
 #include "text.h"
 
@@ -28,6 +30,7 @@ typedef struct Reversal
 	int org;
 	int64 redemption_id;
 	char *note;
+	char *request_key;
 	TimestampTz at;
 	const CmsOffer *offer;
 	CmsCoupon coupon;
@@ -35,6 +38,8 @@ typedef struct Reversal
 	bool reversed_before;
 	bool returned_before;
 	CmsReason reason;
+	bool returned;
+	bool replayed;
 } Reversal;
 
 /* columns of cms_reverse_result */
@@ -45,9 +50,12 @@ enum
 	out_reason,
 	out_message,
 	out_use_returned,
+	out_replayed,
 	out_columns
 };
 
+static CmsRequestState open_request(const Reversal *r, CmsRequest *request);
+static void reverse(Reversal *r, const CmsRequest *request);
 static void lock_coupon(Reversal *r);
 static void read_redemption(Reversal *r);
 static CmsReason judge(const Reversal *r);
@@ -82,7 +90,7 @@ static CmsPlan return_use = {
 	{INT4OID, INT8OID, INT4OID}};
 
 /*
- * cms_reverse(redemption_id, note, at, org)
+ * cms_reverse(redemption_id, note, request_key, at, org)
  */
 Datum
 cms_reverse(PG_FUNCTION_ARGS)
@@ -90,27 +98,32 @@ cms_reverse(PG_FUNCTION_ARGS)
 	Reversal r = {
 		.redemption_id = cms_arg_int64(fcinfo, 0, "redemption_id"),
 		.note = cms_arg_text(fcinfo, 1),
-		.at = cms_arg_at(fcinfo, 2),
-		.org = cms_arg_org(fcinfo, 3),
+		.request_key = cms_arg_id(fcinfo, 2, "request_key"),
+		.at = cms_arg_at(fcinfo, 3),
+		.org = cms_arg_org(fcinfo, 4),
 	};
 	MemoryContext caller = CurrentMemoryContext;
+	CmsRequest request;
 	Datum values[out_columns];
 	bool nulls[out_columns] = {false};
-	bool returned;
 	Datum row;
 
 	cms_call_begin();
-	lock_coupon(&r);
-	read_redemption(&r);
-	/* or an expired coupon would come back by an earlier time */
-	if (!r.reversed_before)
-		cms_redeem_require_recent(r.offer, r.at);
-	r.reason = judge(&r);
-	if (r.reason == CMS_OK)
-		write_reversal(&r);
-
-	returned = r.reversed_before ? r.returned_before
-								 : r.reason == CMS_OK && r.offer->reversal_restores_use;
+	switch (open_request(&r, &request))
+	{
+		case CMS_REQUEST_NEW:
+			reverse(&r, &request);
+			break;
+		case CMS_REQUEST_REPLAYED:
+			r.returned = request.answer[0] != 0;
+			r.replayed = true;
+			break;
+		case CMS_REQUEST_CONFLICT:
+			r.reason = CMS_KEY_CONFLICT;
+			/* the key knows nothing of this redemption */
+			nulls[out_use_returned] = true;
+			break;
+	}
 	values[out_redemption_id] = Int64GetDatum(r.redemption_id);
 	values[out_reversed] = BoolGetDatum(r.reason == CMS_OK);
 	cms_result_reason(r.reason,
@@ -119,10 +132,43 @@ cms_reverse(PG_FUNCTION_ARGS)
 					  nulls,
 					  out_reason,
 					  out_message);
-	values[out_use_returned] = BoolGetDatum(returned);
+	values[out_use_returned] = BoolGetDatum(r.returned);
+	values[out_replayed] = BoolGetDatum(r.replayed);
 	row = cms_result_row(fcinfo, caller, values, nulls);
 	SPI_finish();
 	PG_RETURN_DATUM(row);
+}
+
+static CmsRequestState
+open_request(const Reversal *r, CmsRequest *request)
+{
+	cms_request_begin(request, r->org, r->request_key, "REVERSE");
+	cms_request_number(request, r->redemption_id);
+	cms_request_text(request, r->note);
+	return cms_request_open(request);
+}
+
+static void
+reverse(Reversal *r, const CmsRequest *request)
+{
+	int64 answer;
+
+	lock_coupon(r);
+	read_redemption(r);
+	/* or an expired coupon would come back by an earlier time */
+	if (!r->reversed_before)
+		cms_redeem_require_recent(r->offer, r->at);
+	r->reason = judge(r);
+	if (r->reason != CMS_OK)
+	{
+		r->returned = r->reversed_before && r->returned_before;
+		cms_request_drop(request);
+		return;
+	}
+	write_reversal(r);
+	r->returned = r->offer->reversal_restores_use;
+	answer = r->returned;
+	cms_request_keep(request, cms_array_of_int64s(&answer, 1), (Datum) 0);
 }
 
 static void

@@ -3,8 +3,10 @@
  *	  cms_revoke: coupons made unredeemable for good (F39).
  *
  * A coupon is redeemed, and left, when it has no use left; one with uses left is
- * revoked for the future. The rows are locked in the order of their number, so
- * that two revocations do not wait for each other in a circle.
+ * revoked for the future. A request_key comes first. The rows are locked in the
+ * order of their number, so that two revocations do not wait for each other in a
+ * circle. What was done is the answer to the key, also where it was nothing: what
+ * has been issued since was not meant.
  */
 #include "cms.h"
 
@@ -15,9 +17,13 @@
 #include "counter.h"
 #include "offer.h"
 #include "plan.h"
+#include "request.h"
 #include "result.h"
 
 PG_FUNCTION_INFO_V1(cms_revoke);
+
+/* revoked_issued, revoked_unissued, left_redeemed */
+#define COUNTS 3
 
 typedef enum Scope
 {
@@ -35,10 +41,38 @@ static const char *const scope_names[SCOPE_COUNT] = {
 	[SCOPE_CODES] = "CODES",
 };
 
+typedef struct Revocation
+{
+	int org;
+	int64 offer_id;
+	Scope scope;
+	char **list; /* of the scope; codes as they are stored */
+	int nlist;   /* -1: the scope has none */
+	bool confirm;
+	char *request_key;
+	TimestampTz at;
+	const CmsOffer *offer;
+	int64 counts[COUNTS];
+	CmsReason reason;
+	bool replayed;
+} Revocation;
+
+/* columns of cms_revoke_result, after the counts */
+enum
+{
+	out_reason = COUNTS,
+	out_message,
+	out_replayed,
+	out_columns
+};
+
 static Scope fetch_scope(FunctionCallInfo fcinfo, int n);
-static Datum fetch_list(FunctionCallInfo fcinfo, int n, const char *name, Scope scope);
-static Datum normalised(char **codes, int count);
-static bool names_common_code(Datum codes, const CmsOffer *offer);
+static void fetch_list(FunctionCallInfo fcinfo, int n, const char *name, bool used, Revocation *r);
+static void keep_good_codes(Revocation *r);
+static void require_confirmation(const Revocation *r);
+static CmsRequestState open_request(const Revocation *r, CmsRequest *request);
+static void revoke_coupons(Revocation *r);
+static bool names_common_code(const Revocation *r);
 
 /*
  * $3 is the list of the scope, $4 the uses of a coupon (NULL: unlimited). A
@@ -76,63 +110,53 @@ static CmsPlan plans[SCOPE_COUNT] = {
 };
 
 /*
- * cms_revoke(offer_id, scope, customer_ids, codes, confirm, at, org)
+ * cms_revoke(offer_id, scope, customer_ids, codes, confirm, request_key, at, org)
  */
 Datum
 cms_revoke(PG_FUNCTION_ARGS)
 {
-	int64 offer_id = cms_arg_int64(fcinfo, 0, "offer_id");
-	Scope scope = fetch_scope(fcinfo, 1);
-	Datum customers =
-		fetch_list(fcinfo, 2, "customer_ids", scope == SCOPE_CUSTOMERS ? scope : SCOPE_COUNT);
-	Datum codes = fetch_list(fcinfo, 3, "codes", scope == SCOPE_CODES ? scope : SCOPE_COUNT);
-	bool confirm = !PG_ARGISNULL(4) && PG_GETARG_BOOL(4);
-	TimestampTz at = cms_arg_at(fcinfo, 5);
-	int org = cms_arg_org(fcinfo, 6);
-	Datum list = scope == SCOPE_CUSTOMERS ? customers : codes;
+	Revocation r = {
+		.offer_id = cms_arg_int64(fcinfo, 0, "offer_id"),
+		.scope = fetch_scope(fcinfo, 1),
+		.nlist = -1,
+		.confirm = !PG_ARGISNULL(4) && PG_GETARG_BOOL(4),
+		.request_key = cms_arg_id(fcinfo, 5, "request_key"),
+		.at = cms_arg_at(fcinfo, 6),
+		.org = cms_arg_org(fcinfo, 7),
+	};
 	MemoryContext caller = CurrentMemoryContext;
-	const CmsOffer *offer;
-	CmsParams params = {0};
-	CmsCount count = {0};
-	Datum values[3];
-	bool nulls[3] = {false};
+	CmsRequest request;
+	Datum values[out_columns];
+	bool nulls[out_columns] = {false};
 	Datum row;
 
+	fetch_list(fcinfo, 2, "customer_ids", r.scope == SCOPE_CUSTOMERS, &r);
+	fetch_list(fcinfo, 3, "codes", r.scope == SCOPE_CODES, &r);
+	if (r.scope == SCOPE_CODES)
+		keep_good_codes(&r);
+
 	cms_call_begin();
-	offer = cms_offer_get(org, offer_id, false);
-	if (!confirm)
-		ereport(
-			ERROR,
-			(errcode(CMS_ERRCODE_NOT_CONFIRMED),
-			 errmsg("argument \"confirm\" must be true to revoke coupons of offer " INT64_FORMAT,
-					offer_id),
-			 errdetail("Revoked coupons can be neither redeemed nor reversed."),
-			 errhint("Call again with confirm => true.")));
-
-	/* coupons keep the code they were issued with, and are known by the offer's present one */
-	if (scope == SCOPE_CODES && names_common_code(codes, offer))
+	r.offer = cms_offer_get(r.org, r.offer_id, false);
+	require_confirmation(&r);
+	switch (open_request(&r, &request))
 	{
-		scope = SCOPE_ALL_UNREDEEMED;
-		list = (Datum) 0;
+		case CMS_REQUEST_NEW:
+			revoke_coupons(&r);
+			cms_request_keep(&request, cms_array_of_int64s(r.counts, COUNTS), (Datum) 0);
+			break;
+		case CMS_REQUEST_REPLAYED:
+			memcpy(r.counts, request.answer, sizeof(r.counts));
+			r.replayed = true;
+			break;
+		case CMS_REQUEST_CONFLICT:
+			r.reason = CMS_KEY_CONFLICT;
+			memset(nulls, true, sizeof(bool) * COUNTS);
+			break;
 	}
-
-	/* of customers the active coupons are meant, and with the offer all may have ended */
-	if (scope == SCOPE_CUSTOMERS && offer->end_binds_coupons && at >= offer->ends_at)
-		list = cms_array_of_texts(NULL, 0);
-
-	cms_param_int(&params, org);
-	cms_param_int64(&params, offer_id);
-	cms_param(&params, list, list == (Datum) 0);
-	cms_param(&params,
-			  Int32GetDatum(offer->max_uses_per_coupon),
-			  offer->max_uses_per_coupon == CMS_UNLIMITED);
-	cms_param_instant(&params, at);
-	cms_plan_write(&plans[scope], params.values, params.nulls);
-	for (int i = 0; i < 3; i++)
-		values[i] = Int64GetDatum(cms_row_int64(0, i + 1, 0));
-	count.stock = -DatumGetInt64(values[1]);
-	if (count.stock != 0 && !cms_counter_add(offer, &count))
-		elog(ERROR, "no counters of offer " INT64_FORMAT, offer_id);
+	for (int i = 0; i < COUNTS; i++)
+		values[i] = Int64GetDatum(r.counts[i]);
+	cms_result_reason(r.reason, NULL, values, nulls, out_reason, out_message);
+	values[out_replayed] = BoolGetDatum(r.replayed);
 	row = cms_result_row(fcinfo, caller, values, nulls);
 	SPI_finish();
 	PG_RETURN_DATUM(row);
@@ -153,63 +177,118 @@ fetch_scope(FunctionCallInfo fcinfo, int n)
 }
 
 /* The list that the scope asks for; one that it does not ask for would be ignored, so it is an error. */
-static Datum
-fetch_list(FunctionCallInfo fcinfo, int n, const char *name, Scope scope)
+static void
+fetch_list(FunctionCallInfo fcinfo, int n, const char *name, bool used, Revocation *r)
 {
 	char **texts;
 	int count = cms_arg_texts(fcinfo, n, name, &texts);
 
-	if (scope == SCOPE_COUNT)
-	{
-		if (count >= 0)
-			ereport(
-				ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" is not used by this scope", name),
-				 errhint(
-					 "Leave it out, or use the scope CUSTOMERS with \"customer_ids\" or CODES with \"codes\".")));
-		return (Datum) 0;
-	}
-	if (count < 0)
+	if (!used && count >= 0)
 		ereport(
 			ERROR,
-			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-			 errmsg("argument \"%s\" must not be null with scope %s", name, scope_names[scope])));
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("argument \"%s\" is not used by this scope", name),
+			 errhint(
+				 "Leave it out, or use the scope CUSTOMERS with \"customer_ids\" or CODES with \"codes\".")));
+	if (!used)
+		return;
+	if (count < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null with scope %s",
+						name,
+						scope_names[r->scope])));
 	for (int i = 0; i < count; i++)
 		if (texts[i] == NULL)
 			ereport(
 				ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" must not contain null, as element %d does", name, i + 1)));
-	return scope == SCOPE_CODES ? normalised(texts, count) : PG_GETARG_DATUM(n);
+	r->list = texts;
+	r->nlist = count;
 }
 
 /* Codes as they are stored; what cannot be a code is no coupon's. */
-static Datum
-normalised(char **codes, int count)
+static void
+keep_good_codes(Revocation *r)
 {
-	const char **good = palloc(sizeof(char *) * Max(count, 1));
 	int ngood = 0;
 	char code[CMS_CODE_MAX_LENGTH + 1];
 
-	for (int i = 0; i < count; i++)
-		if (cms_code_normalise(codes[i], strlen(codes[i]), code) == CMS_OK)
-			good[ngood++] = pstrdup(code);
-	return cms_array_of_texts(good, ngood);
+	for (int i = 0; i < r->nlist; i++)
+		if (cms_code_normalise(r->list[i], strlen(r->list[i]), code) == CMS_OK)
+			r->list[ngood++] = pstrdup(code);
+	r->nlist = ngood;
 }
 
-/* "codes" as they are stored */
-static bool
-names_common_code(Datum codes, const CmsOffer *offer)
+static void
+require_confirmation(const Revocation *r)
 {
-	char **texts;
-	int count;
+	if (!r->confirm)
+		ereport(
+			ERROR,
+			(errcode(CMS_ERRCODE_NOT_CONFIRMED),
+			 errmsg("argument \"confirm\" must be true to revoke coupons of offer " INT64_FORMAT,
+					r->offer_id),
+			 errdetail("Revoked coupons can be neither redeemed nor reversed."),
+			 errhint("Call again with confirm => true.")));
+}
 
-	if (offer->common_code == NULL)
+static CmsRequestState
+open_request(const Revocation *r, CmsRequest *request)
+{
+	cms_request_begin(request, r->org, r->request_key, "REVOKE");
+	cms_request_number(request, r->offer_id);
+	cms_request_text(request, scope_names[r->scope]);
+	for (int i = 0; i < r->nlist; i++)
+		cms_request_text(request, r->list[i]);
+	return cms_request_open(request);
+}
+
+static void
+revoke_coupons(Revocation *r)
+{
+	const CmsOffer *offer = r->offer;
+	Scope scope = r->scope;
+	int nlist = r->nlist;
+	CmsParams params = {0};
+	CmsCount count = {0};
+
+	/* coupons keep the code they were issued with, and are known by the offer's present one */
+	if (scope == SCOPE_CODES && names_common_code(r))
+	{
+		scope = SCOPE_ALL_UNREDEEMED;
+		nlist = -1;
+	}
+
+	/* of customers the active coupons are meant, and with the offer all may have ended */
+	if (scope == SCOPE_CUSTOMERS && offer->end_binds_coupons && r->at >= offer->ends_at)
+		nlist = 0;
+
+	cms_param_int(&params, r->org);
+	cms_param_int64(&params, r->offer_id);
+	cms_param(&params,
+			  nlist < 0 ? (Datum) 0 : cms_array_of_texts((const char *const *) r->list, nlist),
+			  nlist < 0);
+	cms_param(&params,
+			  Int32GetDatum(offer->max_uses_per_coupon),
+			  offer->max_uses_per_coupon == CMS_UNLIMITED);
+	cms_param_instant(&params, r->at);
+	cms_plan_write(&plans[scope], params.values, params.nulls);
+	for (int i = 0; i < COUNTS; i++)
+		r->counts[i] = cms_row_int64(0, i + 1, 0);
+	count.stock = -r->counts[1];
+	if (count.stock != 0 && !cms_counter_add(offer, &count))
+		elog(ERROR, "no counters of offer " INT64_FORMAT, r->offer_id);
+}
+
+static bool
+names_common_code(const Revocation *r)
+{
+	if (r->offer->common_code == NULL)
 		return false;
-	count = cms_array_texts(codes, &texts);
-	for (int i = 0; i < count; i++)
-		if (strcmp(texts[i], offer->common_code) == 0)
+	for (int i = 0; i < r->nlist; i++)
+		if (strcmp(r->list[i], r->offer->common_code) == 0)
 			return true;
 	return false;
 }

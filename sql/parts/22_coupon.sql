@@ -198,24 +198,24 @@ COMMENT ON COLUMN cms.offer_key.org_id IS 'The org.';
 COMMENT ON COLUMN cms.offer_key.offer_id IS 'The offer.';
 COMMENT ON COLUMN cms.offer_key.key IS '128 random bits.';
 
-CREATE TABLE cms.issue_request (
+CREATE TABLE cms.request (
 	org_id       int    NOT NULL,
 	request_key  text COLLATE "C" NOT NULL,
-	offer_id     bigint NOT NULL,
+	action       text COLLATE "C" NOT NULL,
 	request_hash bytea  NOT NULL,
-	coupon_ids   bigint[] NOT NULL,
-	reasons      text[] NOT NULL,
+	answer       bigint[] NOT NULL,
+	reasons      text[],
 	requested_at timestamptz NOT NULL,
-	CONSTRAINT issue_request_pkey PRIMARY KEY (org_id, request_key)
+	CONSTRAINT request_pkey PRIMARY KEY (org_id, request_key)
 );
-COMMENT ON TABLE cms.issue_request IS 'Requests to issue that named a request_key, so that a repeated one gets the same coupons.';
-COMMENT ON COLUMN cms.issue_request.org_id IS 'The org.';
-COMMENT ON COLUMN cms.issue_request.request_key IS 'The caller''s key.';
-COMMENT ON COLUMN cms.issue_request.offer_id IS 'The offer.';
-COMMENT ON COLUMN cms.issue_request.request_hash IS 'Digest of what was asked for; the same key with something else is KEY_CONFLICT.';
-COMMENT ON COLUMN cms.issue_request.coupon_ids IS 'Coupon of each line asked for; NULL: it was refused.';
-COMMENT ON COLUMN cms.issue_request.reasons IS 'Why each line was refused; NULL: issued.';
-COMMENT ON COLUMN cms.issue_request.requested_at IS 'The server''s time of the request.';
+COMMENT ON TABLE cms.request IS 'Requests that named a request_key, so that a repeated one is answered as the first time and does nothing.';
+COMMENT ON COLUMN cms.request.org_id IS 'The org.';
+COMMENT ON COLUMN cms.request.request_key IS 'The caller''s key.';
+COMMENT ON COLUMN cms.request.action IS 'What was asked for: ISSUE, REVERSE, REVOKE.';
+COMMENT ON COLUMN cms.request.request_hash IS 'Digest of what was asked for; the same key with something else is KEY_CONFLICT.';
+COMMENT ON COLUMN cms.request.answer IS 'ISSUE: the coupon of each line, NULL where it was refused; REVERSE: 1 if the use came back, else 0; REVOKE: its counts.';
+COMMENT ON COLUMN cms.request.reasons IS 'ISSUE: why each line was refused, NULL where it was issued; NULL for the others.';
+COMMENT ON COLUMN cms.request.requested_at IS 'The server''s time of the request.';
 
 CREATE SEQUENCE cms.code_upload_line_seq CACHE 32;
 COMMENT ON SEQUENCE cms.code_upload_line_seq IS 'Order in which lines arrived for upload.';

@@ -59,39 +59,45 @@ COMMENT ON FUNCTION cms.cms_redeem(text, text, numeric, text, text, text, jsonb,
 'Redeems a coupon on a bill, atomically (F24 to F34). bill_ref is required: the same coupon and bill_ref again give the first answer, marked replayed, or BILL_CONFLICT with another customer, amount, store or till. Amounts are in the org''s currency; items as in cms_check. A refusal changes nothing. Reasons, the first that holds: BILL_REFERENCE_REQUIRED, BILL_CONFLICT, CODE_NOT_FOUND, COUPON_REVOKED, NOT_ISSUED, OFFER_EXPIRED, COUPON_EXPIRED, NOT_STARTED, NOT_THE_HOLDER, ALREADY_REDEEMED, COUPON_LIMIT, CUSTOMER_LIMIT, GAP_TOO_SHORT, STORE_NOT_ALLOWED, TIME_NOT_ALLOWED, BILL_TOO_SMALL, BILL_TOO_LARGE, NO_ELIGIBLE_ITEM, OFFER_LIMIT, BUDGET_SPENT; ALREADY_REVERSED for the bill of a reversed redemption. Errors: 22004 no amount at all, or no customer where one is needed; 22023 negative or NaN amount, malformed items, "at" infinite or before the org''s max_backdate; MS010 a till that contradicts its store; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
 
 CREATE TYPE cms.cms_reverse_result AS (
-	redemption_id bigint, reversed boolean, reason text, message text, use_returned boolean);
+	redemption_id bigint, reversed boolean, reason text, message text, use_returned boolean, replayed boolean);
 COMMENT ON TYPE cms.cms_reverse_result IS 'Row of cms_reverse.';
 COMMENT ON COLUMN cms.cms_reverse_result.redemption_id IS 'The redemption.';
-COMMENT ON COLUMN cms.cms_reverse_result.reversed IS 'Whether this call reversed it.';
+COMMENT ON COLUMN cms.cms_reverse_result.reversed IS 'Whether this request reversed it.';
 COMMENT ON COLUMN cms.cms_reverse_result.reason IS 'Why not; NULL: reversed.';
 COMMENT ON COLUMN cms.cms_reverse_result.message IS 'The reason in a sentence.';
-COMMENT ON COLUMN cms.cms_reverse_result.use_returned IS 'Whether the use came back to coupon, customer, offer and budget.';
+COMMENT ON COLUMN cms.cms_reverse_result.use_returned IS 'Whether the use came back to coupon, customer, offer and budget; NULL: KEY_CONFLICT.';
+COMMENT ON COLUMN cms.cms_reverse_result.replayed IS 'Whether the same request_key had reversed it before; the row is the first answer.';
 
 CREATE FUNCTION cms.cms_reverse(
-	redemption_id bigint, note text DEFAULT NULL,
+	redemption_id bigint, note text DEFAULT NULL, request_key text DEFAULT NULL,
 	at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
 	RETURNS cms.cms_reverse_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_reverse';
-COMMENT ON FUNCTION cms.cms_reverse(bigint, text, timestamptz, int) IS
-'Takes a redemption back, once; its row stays (F37). Coupon, customer''s allowance, cap and budget get the use back unless the offer''s reversal_restores_use is off. Reasons: ALREADY_REVERSED, COUPON_REVOKED, COUPON_EXPIRED (also by the end of its offer). A time before the redemption counts as that of the redemption. Errors: MS009 unknown redemption, 22004 and 22023 arguments, such as "at" before the org''s max_backdate.';
+COMMENT ON FUNCTION cms.cms_reverse(bigint, text, text, timestamptz, int) IS
+'Takes a redemption back, once; its row stays (F37). Coupon, customer''s allowance, cap and budget get the use back unless the offer''s reversal_restores_use is off. request_key: the same key again gives the first answer, marked replayed; with another request it is KEY_CONFLICT. Reasons: KEY_CONFLICT, ALREADY_REVERSED, COUPON_REVOKED, COUPON_EXPIRED (also by the end of its offer). A time before the redemption counts as that of the redemption. Errors: MS009 unknown redemption, 22004 and 22023 arguments, such as "at" before the org''s max_backdate; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
 
-CREATE TYPE cms.cms_revoke_result AS (revoked_issued bigint, revoked_unissued bigint, left_redeemed bigint);
+CREATE TYPE cms.cms_revoke_result AS (
+	revoked_issued bigint, revoked_unissued bigint, left_redeemed bigint, reason text, message text, replayed boolean);
 COMMENT ON TYPE cms.cms_revoke_result IS 'Row of cms_revoke.';
-COMMENT ON COLUMN cms.cms_revoke_result.revoked_issued IS 'Coupons of customers revoked.';
-COMMENT ON COLUMN cms.cms_revoke_result.revoked_unissued IS 'Codes in stock revoked.';
-COMMENT ON COLUMN cms.cms_revoke_result.left_redeemed IS 'Coupons in the scope left as they are because all their uses are redeemed.';
+COMMENT ON COLUMN cms.cms_revoke_result.revoked_issued IS 'Coupons of customers revoked; NULL: refused.';
+COMMENT ON COLUMN cms.cms_revoke_result.revoked_unissued IS 'Codes in stock revoked; NULL: refused.';
+COMMENT ON COLUMN cms.cms_revoke_result.left_redeemed IS 'Coupons in the scope left as they are because all their uses are redeemed; NULL: refused.';
+COMMENT ON COLUMN cms.cms_revoke_result.reason IS 'KEY_CONFLICT; NULL: done.';
+COMMENT ON COLUMN cms.cms_revoke_result.message IS 'The reason in a sentence.';
+COMMENT ON COLUMN cms.cms_revoke_result.replayed IS 'Whether the same request_key had done it before; the row is the first answer.';
 
 CREATE FUNCTION cms.cms_revoke(
 	offer_id bigint, scope text, customer_ids text[] DEFAULT NULL, codes text[] DEFAULT NULL,
-	confirm boolean DEFAULT false, at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
+	confirm boolean DEFAULT false, request_key text DEFAULT NULL,
+	at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
 	RETURNS cms.cms_revoke_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_revoke';
-COMMENT ON FUNCTION cms.cms_revoke(bigint, text, text[], text[], boolean, timestamptz, int) IS
-'Revokes coupons of an offer for good (F39). scope: ALL_UNREDEEMED (issued and in stock), UNISSUED (in stock), CUSTOMERS (every active coupon of each of customer_ids), CODES (those of codes). Redeemed coupons are left; one with uses left is revoked for the future. Revoked codes can be uploaded again. Errors: MS001 unknown offer, MS004 confirm is not true, 22004 and 22023 arguments.';
+COMMENT ON FUNCTION cms.cms_revoke(bigint, text, text[], text[], boolean, text, timestamptz, int) IS
+'Revokes coupons of an offer for good (F39). scope: ALL_UNREDEEMED (issued and in stock), UNISSUED (in stock), CUSTOMERS (every active coupon of each of customer_ids), CODES (those of codes). Redeemed coupons are left; one with uses left is revoked for the future. Revoked codes can be uploaded again. request_key: the same key again revokes nothing and gives the first counts, marked replayed; with another request it is KEY_CONFLICT. Reason: KEY_CONFLICT. Errors: MS001 unknown offer, MS004 confirm is not true, 22004 and 22023 arguments; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
 
 CREATE TYPE cms.cms_tag_result AS (
 	line bigint, value text, tagged boolean, reason text, message text, entity_id text);

@@ -73,7 +73,7 @@ GRANT SELECT ON cms.offer_dashboard, cms.offer_performance, cms.redemption_rate_
 GRANT EXECUTE ON FUNCTION cms.cms_generate_codes(bigint, bigint, timestamptz, int),
 	cms.cms_upload_codes(bigint, text[], text[], text, text, timestamptz, int),
 	cms.cms_load_codes_step(bigint, int, timestamptz, int),
-	cms.cms_revoke(bigint, text, text[], text[], boolean, timestamptz, int),
+	cms.cms_revoke(bigint, text, text[], text[], boolean, text, timestamptz, int),
 	cms.cms_tag_offer(bigint, text, text[], text[], int),
 	cms.cms_release(bigint, timestamptz, int)
 	TO cms_manager;
@@ -85,7 +85,7 @@ GRANT EXECUTE ON FUNCTION cms.cms_issue(bigint, text, int, boolean, text, text, 
 	TO cms_issuer;
 GRANT EXECUTE ON FUNCTION cms.cms_check(text, text, numeric, text, text, jsonb, timestamptz, int),
 	cms.cms_redeem(text, text, numeric, text, text, text, jsonb, timestamptz, int),
-	cms.cms_reverse(bigint, text, timestamptz, int)
+	cms.cms_reverse(bigint, text, text, timestamptz, int)
 	TO cms_redeemer;
 
 -- A row of another org is neither seen nor touched.

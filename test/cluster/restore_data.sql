@@ -123,7 +123,7 @@ SELECT pg_temp.use('full', 'c1', 'bill 1', '2025-03-05 10:00+00'), pg_temp.use('
 	pg_temp.use('digits', 'd1', 'bill 8', '2025-03-05 10:00+00'), pg_temp.use('loyal', 'c1', 'bill 9', '2025-03-05 10:00+00') \g /dev/null
 -- reversed: given back, and forfeited
 INSERT INTO done SELECT 'reverse', reversed AND use_returned
-FROM cms.cms_reverse(pg_temp.use('full', 'c3', 'bill 10', '2025-03-05 10:00+00'), 'by mistake', at => '2025-03-06 10:00+00');
+FROM cms.cms_reverse(pg_temp.use('full', 'c3', 'bill 10', '2025-03-05 10:00+00'), 'by mistake', 'reversal 1', '2025-03-06 10:00+00');
 INSERT INTO done SELECT 'reverse', reversed AND NOT use_returned
 FROM cms.cms_reverse(pg_temp.use('uploaded', 'c1', 'bill 11', '2025-03-05 10:00+00'), at => '2025-03-06 10:00+00');
 -- revoked in every way, and a revoked code given to somebody else
@@ -131,7 +131,8 @@ INSERT INTO done SELECT 'revoke', (r.revoked_issued, r.revoked_unissued) = (1, 1
 FROM cms.cms_revoke(pg_temp.o('uploaded'), 'CODES', codes => '{up2,up6}', confirm => true, at => '2025-03-06 10:00+00') r;
 INSERT INTO done SELECT 'transfer', loaded FROM cms.cms_upload_codes(pg_temp.o('uploaded'), '{up2}', '{c8}', at => '2025-03-07 10:00+00');
 INSERT INTO done SELECT 'revoke', r.revoked_issued = 2
-FROM cms.cms_revoke(pg_temp.o('stocked'), 'CUSTOMERS', customer_ids => '{c4}', confirm => true, at => '2025-03-06 10:00+00') r;
+FROM cms.cms_revoke(pg_temp.o('stocked'), 'CUSTOMERS', customer_ids => '{c4}', confirm => true, request_key => 'revocation 1',
+	at => '2025-03-06 10:00+00') r;
 INSERT INTO done SELECT 'revoke', r.revoked_unissued = 1
 FROM cms.cms_revoke(pg_temp.o('elsewhere'), 'CODES', codes => '{3p-3}', confirm => true, at => '2025-03-06 10:00+00') r;
 

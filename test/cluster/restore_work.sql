@@ -18,6 +18,12 @@ INSERT INTO answer SELECT 'letters', issued AND code ~ '^TEST[0-9A-Z]{5}$' FROM 
 INSERT INTO answer SELECT 'request key', i.replayed AND i.code = c.code
 FROM cms.cms_issue_many(pg_temp.o('stocked'), '{c1,c2,c3,c4}', how_many => 2, request_key => 'campaign 1', at => '2025-03-01 10:00+00') i
 LEFT JOIN cms.coupon c ON c.org_id = 1 AND c.coupon_id = i.coupon_id;
+INSERT INTO answer SELECT 'key of a reversal', r.reversed AND r.replayed AND r.use_returned
+FROM cms.redemption, cms.cms_reverse(redemption_id, 'by mistake', 'reversal 1') r WHERE org_id = 1 AND bill_ref = 'bill 10';
+INSERT INTO answer SELECT 'key of a revocation', r.replayed AND r.revoked_issued = 2
+FROM cms.cms_revoke(pg_temp.o('stocked'), 'CUSTOMERS', customer_ids => '{c4}', confirm => true, request_key => 'revocation 1') r;
+INSERT INTO answer SELECT 'key of another action', r.reason = 'KEY_CONFLICT'
+FROM cms.cms_revoke(pg_temp.o('stocked'), 'UNISSUED', confirm => true, request_key => 'campaign 1') r;
 INSERT INTO answer SELECT 'bill', redeemed AND replayed FROM cms.cms_redeem(pg_temp.code('full', 'c1'), 'c1', bill_ref => 'bill 1',
 	store_id => 'S1', till_id => 'T1', at => '2025-03-05 10:00+00', items => '[{"sku": "1", "amount": 200}, {"brand": "Brand X", "amount": 100}]');
 INSERT INTO answer SELECT 'bill of a reversal', reason = 'ALREADY_REVERSED' FROM cms.cms_redeem(pg_temp.code('full', 'c3'), 'c3',

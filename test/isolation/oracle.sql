@@ -210,10 +210,10 @@ problem (offer_id, problem) AS (
 	  AND (l.service IS DISTINCT FROM c.service OR l.consumer_ref IS DISTINCT FROM c.consumer_ref)
 	-- requests
 	UNION ALL
-	SELECT q.offer_id, format('request %s has no coupon', q.request_key)
-	FROM cms.issue_request q
-	WHERE q.org_id = cms.cms_current_org() AND NOT EXISTS (
-		SELECT FROM coupon c WHERE c.offer_id = q.offer_id AND c.coupon_id = ANY (q.coupon_ids))
+	SELECT NULL, format('request %s has no coupon', q.request_key)
+	FROM cms.request q
+	WHERE q.org_id = cms.cms_current_org() AND q.action = 'ISSUE'
+	  AND NOT EXISTS (SELECT FROM coupon c WHERE c.coupon_id = ANY (q.answer))
 	-- what is left of an offer that is gone
 	UNION ALL
 	SELECT c.offer_id, 'a coupon without its offer' FROM coupon c

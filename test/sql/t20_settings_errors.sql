@@ -365,7 +365,7 @@ SELECT count(*) FROM cms.org_role WHERE org_id = 2002;
 -- ---- what only the actions write: a superuser is stopped too ------------------------------------------
 SELECT pg_temp.refused('UPDATE cms.coupon SET uses = 0');
 SELECT name, verb, split_part(pg_temp.refused(format(verb, name)), E'\n', 1)
-FROM unnest('{coupon,redemption,claim,offer_slot,offer_version,offer_key,issue_request}'::text[]) AS name,
+FROM unnest('{coupon,redemption,claim,offer_slot,offer_version,offer_key,request}'::text[]) AS name,
 	unnest('{"UPDATE cms.%I SET org_id = 1 WHERE false","DELETE FROM cms.%I WHERE false","TRUNCATE cms.%I"}'::text[]) AS verb;
 SELECT name, split_part(pg_temp.refused(format('TRUNCATE cms.%I CASCADE', name)), E'\n', 1)
 FROM unnest('{org_role,poc,offer,offer_product,offer_entity,offer_window,offer_audience,offer_exclusion,offer_reminder,offer_poc}'::text[]) AS name;

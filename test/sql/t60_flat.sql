@@ -37,8 +37,11 @@ BEGIN
 		redeemed := (cms.cms_redeem('FLAT-' || 1 + n % 20, customer, 100, 'b' || n, 's1', at => at_time)).redemption_id;
 		PERFORM cms.cms_redeem('FLAT-' || 1 + n % 20, customer, 100, 'b' || n, 's1', at => at_time);
 		PERFORM cms.cms_redeem('FLAT-' || 1 + n % 20, customer, 99, 'b' || n, 's1', at => at_time);
-		PERFORM cms.cms_reverse(redeemed, 'flat', at_time);
-		PERFORM cms.cms_reverse(redeemed, 'flat', at_time);
+		PERFORM cms.cms_reverse(redeemed, 'flat', 'v' || n, at_time);
+		PERFORM cms.cms_reverse(redeemed, 'flat', 'v' || n, at_time);
+		PERFORM cms.cms_reverse(redeemed, 'other', 'v' || n, at_time);
+		PERFORM cms.cms_reverse(redeemed, 'flat', 'w' || n, at_time);
+		PERFORM cms.cms_reverse(redeemed, 'flat', at => at_time);
 	WHEN 2 THEN
 		PERFORM cms.cms_redeem('FLAT-1', 'stranger', 100, 'x', at => at_time);
 		PERFORM cms.cms_redeem('FLAT-NONE', customer, 100, 'x', at => at_time);
@@ -70,7 +73,9 @@ BEGIN
 	WHEN 8 THEN
 		PERFORM cms.cms_upload_codes(4001, ARRAY['UP' || n, 'FLAT-1', 'FLAT-ALL', '', 'UP' || n], at => at_time);
 		PERFORM cms.cms_upload_codes(4001, ARRAY['UQ' || n, 'FLAT-1'], ARRAY['g' || n, 'g' || n], at => at_time);
-		PERFORM cms.cms_revoke(4001, 'CODES', codes => ARRAY['UP' || n, 'UQ' || n, '?'], confirm => true, at => at_time);
+		PERFORM cms.cms_revoke(4001, 'CODES', codes => ARRAY['UP' || n, 'UQ' || n, '?'], confirm => true, request_key => 'r' || n, at => at_time);
+		PERFORM cms.cms_revoke(4001, 'CODES', codes => ARRAY['UP' || n, 'UQ' || n, '?'], confirm => true, request_key => 'r' || n, at => at_time);
+		PERFORM cms.cms_revoke(4001, 'CODES', codes => ARRAY['UP' || n], confirm => true, request_key => 'r' || n, at => at_time);
 	WHEN 9 THEN
 		UPDATE cms.offer SET discount_cap = 1 + n WHERE org_id = 40 AND offer_id = 4002;
 		PERFORM cms.cms_check('FLAT-ALL', customer, 100, at => at_time);

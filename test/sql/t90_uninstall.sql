@@ -55,7 +55,7 @@ SELECT to_regclass('public.regress_cms_view') AS view, to_regclass('public.regre
 	(SELECT count(*) FROM pg_constraint WHERE conrelid = 'public.regress_cms_note'::regclass) AS foreign_keys;
 SELECT nspname FROM pg_namespace WHERE nspname = 'cms';
 SELECT proname FROM pg_proc WHERE probin LIKE '%cms%' OR proname LIKE 'cms%';
-SELECT relname FROM pg_class WHERE relname ~ '^(cms|org|offer|coupon|redemption|claim|poc|issue_request|code_upload)(_|$)';
+SELECT relname FROM pg_class WHERE relname ~ '^(cms|org|offer|coupon|redemption|claim|poc|request|code_upload)(_|$)';
 SELECT typname FROM pg_type WHERE typname ~ '^_?cms';
 -- the roles belong to the cluster, where other databases use them; here nothing is theirs any more
 SELECT r.rolname, count(d.dbid) AS objects
