@@ -1,6 +1,6 @@
 -- F15, F37, F39: requests with a key of the caller's: done once, answered again, and in conflict with anything else.
 BEGIN;
-SELECT plan(66);
+SELECT plan(67);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -122,6 +122,7 @@ SELECT is(give_of('issued', '{cid}', 'i2'), 'OK replayed', 'is the same as a lis
 
 -- ---- a key is of one request, whatever its action -------------------------------------------------------
 SELECT is(reverse_of('B1', 'v1'), 'KEY_CONFLICT NULL', 'a revocation''s key reverses nothing');
+SELECT is((SELECT reason FROM cms_reverse(o('revoked'), 'UNISSUED', 'v2', '2025-11-12 12:00 Asia/Kolkata')), 'KEY_CONFLICT', 'even where what is asked for reads the same');
 SELECT is(revoke_of('ten', 'UNISSUED', 'r1'), 'KEY_CONFLICT', 'a reversal''s revokes nothing');
 SELECT is(give_of('ten', '{eve}', 'r1'), 'KEY_CONFLICT', 'nor issues anything');
 SELECT is(reverse_of('S1', 'i1'), 'KEY_CONFLICT NULL', 'an issue''s reverses nothing');

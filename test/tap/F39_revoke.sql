@@ -9,7 +9,7 @@ SELECT play_org('Asia/Kolkata');
 CREATE FUNCTION revoke_of(offer text, scope text, customers text[] DEFAULT NULL, codes text[] DEFAULT NULL) RETURNS text
 LANGUAGE sql AS $$
 	SELECT concat_ws(' ', r.revoked_issued, r.revoked_unissued, r.left_redeemed)
-	FROM cms_revoke(o(offer), scope, customers, codes, true, '2025-11-12 12:00 Asia/Kolkata') r
+	FROM cms_revoke(o(offer), scope, customers, codes, true, at => '2025-11-12 12:00 Asia/Kolkata') r
 $$;
 -- customer:state of the offer's coupons
 CREATE FUNCTION states_of(offer text) RETURNS text
