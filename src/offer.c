@@ -27,8 +27,8 @@
 #include "settings.h"
 #include "text.h"
 
-#define MAX_COPIES 512
-#define MAX_COPY_BYTES (64 * 1024 * 1024)
+/* most are of 1 kB: more offers than are in use at once */
+#define MAX_COPY_BYTES (32 * 1024 * 1024)
 
 typedef struct CopyKey
 {
@@ -40,6 +40,7 @@ typedef struct Copy
 {
 	CopyKey key;
 	CmsOffer *offer;
+	Size bytes;
 	dlist_node lru;
 } Copy;
 
@@ -60,10 +61,12 @@ static void keep(CmsOffer *offer);
 static void retire(CmsOffer *offer);
 static void call_ended(void *unused);
 static void free_unused(void);
+static void forget(Copy *copy);
 static void forget_all(void);
 
 static MemoryContext copies_context = NULL;
 static HTAB *copies = NULL;
+static Size copy_bytes = 0; /* of the copies; summing them up anew would visit each at every call */
 static dlist_head copies_by_use = DLIST_STATIC_INIT(copies_by_use);
 static CmsOffer *retired = NULL; /* replaced, perhaps in use by this call */
 static int calls = 0;            /* that have begun and not ended */
@@ -531,18 +534,20 @@ keep(CmsOffer *offer)
 		copies_context =
 			AllocSetContextCreate(TopMemoryContext, "cms offers", ALLOCSET_DEFAULT_SIZES);
 		control.hcxt = copies_context;
-		copies =
-			hash_create("cms offers", MAX_COPIES, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		copies = hash_create("cms offers", 512, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
 	copy = hash_search(copies, &key, HASH_ENTER, &found);
 	if (found)
 	{
+		copy_bytes -= copy->bytes;
 		retire(copy->offer);
 		dlist_move_head(&copies_by_use, &copy->lru);
 	}
 	else
 		dlist_push_head(&copies_by_use, &copy->lru);
 	copy->offer = offer;
+	copy->bytes = MemoryContextMemAllocated(offer->context, true);
+	copy_bytes += copy->bytes;
 	MemoryContextSetParent(offer->context, copies_context);
 }
 
@@ -595,16 +600,17 @@ free_unused(void)
 		cms_offer_cache_stale = false;
 		forget_all();
 	}
-	while (hash_get_num_entries(copies) > MAX_COPIES ||
-		   (hash_get_num_entries(copies) > 1 &&
-			MemoryContextMemAllocated(copies_context, true) > MAX_COPY_BYTES))
-	{
-		Copy *last = dlist_container(Copy, lru, dlist_tail_node(&copies_by_use));
+	while (copy_bytes > MAX_COPY_BYTES && hash_get_num_entries(copies) > 1)
+		forget(dlist_container(Copy, lru, dlist_tail_node(&copies_by_use)));
+}
 
-		dlist_delete(&last->lru);
-		MemoryContextDelete(last->offer->context);
-		hash_search(copies, &last->key, HASH_REMOVE, NULL);
-	}
+static void
+forget(Copy *copy)
+{
+	copy_bytes -= copy->bytes;
+	dlist_delete(&copy->lru);
+	MemoryContextDelete(copy->offer->context);
+	hash_search(copies, &copy->key, HASH_REMOVE, NULL);
 }
 
 /* None is in use: this is the start of a call. */
@@ -615,12 +621,5 @@ forget_all(void)
 
 	if (copies == NULL)
 		return;
-	dlist_foreach_modify(iter, &copies_by_use)
-	{
-		Copy *copy = dlist_container(Copy, lru, iter.cur);
-
-		dlist_delete(&copy->lru);
-		MemoryContextDelete(copy->offer->context);
-		hash_search(copies, &copy->key, HASH_REMOVE, NULL);
-	}
+	dlist_foreach_modify(iter, &copies_by_use) forget(dlist_container(Copy, lru, iter.cur));
 }
