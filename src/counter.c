@@ -2,14 +2,23 @@
  * counter.c
  *	  The counters of offers.
  *
- * An offer without caps is counted in rows of its own by each session that uses it, so that
- * they do not wait for each other. A cap is decided in slot 0 by the statement that adds;
- * the other slots are closed then at what they have counted.
+ * An offer is counted in several rows, the slots, so that sessions which use it at once do not
+ * wait for each other: each adds to a slot of its own. The shares of the slots add up to the cap,
+ * and the statement that adds decides by the share of its row. Whoever finds its slot empty tries
+ * slot 0, where the last units are; then it locks all slots, gives back what expired holds
+ * reserve, and spreads what is left anew. So the cap is exact to the last unit: a refusal has
+ * looked at every slot with nobody else at work.
  *
- * A row is made at its first use, from the caps of the offer, whose row is locked FOR SHARE
- * for that moment: a change of the caps either comes before and is read, or comes after and
- * finds the row to change. Later uses never touch the offer's row. In the lock order of the
- * product the counters come last, so that their lock is held for the shortest time.
+ * Before a row of counters is touched, its slot is locked (lock.h), until the end of the
+ * transaction unless nothing was counted. The row's own lock would not do: an update that has
+ * waited for the row and then finds no room keeps the row locked, and two that hold one each and
+ * go on to the others would wait for each other.
+ *
+ * Slots are made at the first use, from the caps of the offer, whose row is locked FOR SHARE for
+ * that moment: a change of the caps either comes before and is read, or comes after and finds the
+ * rows to change. Later uses never touch the offer's row. In the lock order of the product the
+ * offer comes first and its slots last, so that they are held for the shortest time; who locks
+ * several takes them by number, and nobody else waits for a second one.
  */
 #include "cms.h"
 
@@ -18,34 +27,46 @@
 #include "miscadmin.h"
 
 #include "counter.h"
+#include "lock.h"
 #include "money.h"
 #include "offer.h"
 #include "plan.h"
 
-/* rows of an offer without caps; more than sessions that commit at once on most machines */
+/* slots of an offer: more than sessions that commit at once on most machines */
 #define SLOTS 16
+#define SLOTS_TEXT "16"
+/* a slot gets a share only if it is worth this many calls: the fewer units, the fewer slots */
+#define WORTH 32
+#define WORTH_TEXT "32"
 
-static int slot_of(const CmsOffer *offer);
+static int slot_of(const CmsOffer *offer, const CmsCount *count);
+static bool has_cap(const CmsOffer *offer);
+static bool lock_and_add(const CmsOffer *offer, int slot, const CmsCount *count);
 static bool add_to(const CmsOffer *offer, int slot, const CmsCount *count);
 static bool slot_exists(int org, int64 offer_id, int slot);
 static void make_slot(int org, int64 offer_id, int slot);
+static bool gather_and_add(const CmsOffer *offer, int own, const CmsCount *count, int *slot);
+static bool spread(const CmsOffer *offer, const CmsCount *count);
+static void lock_all(int org, int64 offer_id);
+static void unlock_all(int org, int64 offer_id);
+static int64 settle(int org, int64 offer_id, TimestampTz at);
 static void read_totals(CmsTotals *result);
 
 static CmsPlan add = {
 	"UPDATE cms.offer_slot SET"
 	" issued = issued + $3, stock = stock + $4, uses = uses + $5, forfeited_uses = forfeited_uses + $6,"
-	" redeemed_coupons = redeemed_coupons + $7, discount = discount + $8,"
-	" forfeited_discount = forfeited_discount + $9,"
+	" held = held + $13, redeemed_coupons = redeemed_coupons + $7, discount = discount + $8,"
+	" forfeited_discount = forfeited_discount + $9, held_discount = held_discount + $14,"
 	" first_issued_at = LEAST(first_issued_at, $10), last_issued_at = GREATEST(last_issued_at, $10),"
 	" first_redeemed_at = LEAST(first_redeemed_at, $11), last_redeemed_at = GREATEST(last_redeemed_at, $11)"
-	" WHERE org_id = $1 AND offer_id = $2 AND slot = $12"
-	/* what has a cap is counted in the first row, which decides on it */
-	" AND (slot = 0 OR (issue_share IS NULL AND redemption_share IS NULL AND budget_share IS NULL))"
+	" WHERE org_id = $1 AND offer_id = $2 AND slot = $12 AND customer_epoch = COALESCE($15, customer_epoch)"
 	/* only what grows can exceed a cap: a reversal works although the cap was lowered meanwhile */
 	" AND ($3 <= 0 OR issue_share IS NULL OR issued + $3 <= issue_share)"
-	" AND ($5 + $6 <= 0 OR redemption_share IS NULL OR uses + forfeited_uses + $5 + $6 <= redemption_share)"
-	" AND ($8 + $9 <= 0 OR budget_share IS NULL OR discount + forfeited_discount + $8 + $9 <= budget_share)",
-	12,
+	" AND ($5 + $6 + $13 <= 0 OR redemption_share IS NULL"
+	"  OR uses + forfeited_uses + held + $5 + $6 + $13 <= redemption_share)"
+	" AND ($8 + $9 + $14 <= 0 OR budget_share IS NULL"
+	"  OR discount + forfeited_discount + held_discount + $8 + $9 + $14 <= budget_share)",
+	15,
 	{INT4OID,
 	 INT8OID,
 	 INT8OID,
@@ -57,28 +78,138 @@ static CmsPlan add = {
 	 NUMERICOID,
 	 TIMESTAMPTZOID,
 	 TIMESTAMPTZOID,
+	 INT4OID,
+	 INT8OID,
+	 NUMERICOID,
 	 INT4OID}};
+
+/* the usual use: a narrower statement takes less time */
+static CmsPlan add_use = {
+	"UPDATE cms.offer_slot SET"
+	" uses = uses + 1, redeemed_coupons = redeemed_coupons + $4, discount = discount + $5,"
+	" first_redeemed_at = LEAST(first_redeemed_at, $6), last_redeemed_at = GREATEST(last_redeemed_at, $6)"
+	" WHERE org_id = $1 AND offer_id = $2 AND slot = $3 AND customer_epoch = $7"
+	" AND (redemption_share IS NULL OR uses + forfeited_uses + held < redemption_share)"
+	" AND (budget_share IS NULL OR discount + forfeited_discount + held_discount + $5 <= budget_share)",
+	7,
+	{INT4OID, INT8OID, INT4OID, INT8OID, NUMERICOID, TIMESTAMPTZOID, INT4OID}};
+
+/* the usual issue, likewise */
+static CmsPlan add_issue = {
+	"UPDATE cms.offer_slot SET"
+	" issued = issued + $4, stock = stock + $5,"
+	" first_issued_at = LEAST(first_issued_at, $6), last_issued_at = GREATEST(last_issued_at, $6)"
+	" WHERE org_id = $1 AND offer_id = $2 AND slot = $3"
+	" AND (issue_share IS NULL OR issued + $4 <= issue_share)",
+	6,
+	{INT4OID, INT8OID, INT4OID, INT8OID, INT8OID, TIMESTAMPTZOID}};
 
 static CmsPlan exists = {
 	"SELECT 1 FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 AND slot = $3",
 	3,
 	{INT4OID, INT8OID, INT4OID}};
 
+/* What slot s gets of "room" that is spread over "slots" of them; slot 0 gets the rest. */
+#define PORTION(room, slots)                                                     \
+	"CASE WHEN " room " IS NULL THEN NULL"                                       \
+	" WHEN " room " <= 0 THEN CASE WHEN s.slot = 0 THEN " room " ELSE 0 END"     \
+	" WHEN s.slot = 0 THEN " room " - (" slots " - 1) * trunc(" room " / " slots \
+	") WHEN s.slot < " slots " THEN trunc(" room " / " slots ") ELSE 0 END"
+/* Over how many slots "room" is spread, where a call takes "need". */
+#define WIDTH(room, need) \
+	"LEAST(" SLOTS_TEXT ", GREATEST(1, trunc(" room " / (" WORTH_TEXT " * " need "))))"
 static CmsPlan make = {
-	"INSERT INTO cms.offer_slot (org_id, offer_id, slot, issue_share, redemption_share, budget_share)"
-	" SELECT o.org_id, o.offer_id, n.slot,"
-	" CASE WHEN n.slot = 0 THEN o.max_issued WHEN o.max_issued IS NOT NULL THEN 0 END,"
-	" CASE WHEN n.slot = 0 THEN o.max_redemptions WHEN o.max_redemptions IS NOT NULL THEN 0 END,"
-	" CASE WHEN n.slot = 0 THEN o.max_discount_total WHEN o.max_discount_total IS NOT NULL THEN 0 END"
-	" FROM cms.offer o CROSS JOIN (SELECT DISTINCT unnest(ARRAY[0, $3]) AS slot) n"
-	" WHERE o.org_id = $1 AND o.offer_id = $2 ORDER BY n.slot FOR SHARE OF o"
+	"INSERT INTO cms.offer_slot (org_id, offer_id, slot, issue_share, redemption_share, budget_share, customer_epoch)"
+	" SELECT o.org_id, o.offer_id, s.slot,"
+	" " PORTION(
+		"o.max_issued::numeric",
+		"CASE WHEN o.code_method = 'RANDOMISED' THEN 1 ELSE " WIDTH(
+			"o.max_issued::numeric",
+			"1") " END") ","
+						 " " PORTION(
+							 "o.max_redemptions::numeric",
+							 WIDTH(
+								 "o.max_redemptions::numeric",
+								 "1")) ","
+									   " " PORTION(
+										   "o.max_discount_total",
+										   SLOTS_TEXT) ","
+													   " COALESCE((SELECT max(t.customer_epoch) FROM cms.offer_slot t"
+													   "  WHERE t.org_id = $1 AND t.offer_id = $2), 0)"
+													   " FROM cms.offer o CROSS JOIN generate_series(0, " SLOTS_TEXT
+													   " - 1) s (slot)"
+													   " WHERE o.org_id = $1 AND o.offer_id = $2 AND (s.slot IN (0, $3) OR o.max_issued IS NOT NULL"
+													   "  OR o.max_redemptions IS NOT NULL OR o.max_discount_total IS NOT NULL)"
+													   " ORDER BY s.slot FOR SHARE OF o"
+													   " ON CONFLICT DO NOTHING",
+	3,
+	{INT4OID, INT8OID, INT4OID}};
+
+/* Under a fixed snapshot slots may be there that it does not show: making them again fails then (40001). */
+static CmsPlan make_all = {
+	"INSERT INTO cms.offer_slot (org_id, offer_id, slot)"
+	" SELECT $1, $2, s.slot FROM generate_series(0, $3 - 1) s (slot) ORDER BY s.slot"
 	" ON CONFLICT DO NOTHING",
 	3,
 	{INT4OID, INT8OID, INT4OID}};
 
+#define SPREAD_SET                                                                                                                   \
+	"UPDATE cms.offer_slot s SET"                                                                                                    \
+	" issue_share = s.issued + " PORTION(                                                                                            \
+		"t.issues",                                                                                                                  \
+		"t.issue_slots") ","                                                                                                         \
+						 " redemption_share = s.uses + s.forfeited_uses + s.held + " PORTION(                                        \
+							 "t.redemptions",                                                                                        \
+							 "t.redemption_slots") ","                                                                               \
+												   " budget_share = s.discount + s.forfeited_discount + s.held_discount + " PORTION( \
+													   "t.budget", "t.budget_slots")
+
+/* The caps as the offer has them now; the slots are locked. */
+static CmsPlan set_caps = {
+	SPREAD_SET
+	", customer_epoch = s.customer_epoch + $6"
+	" FROM (SELECT r.issues, r.redemptions, r.budget,"
+	"  CASE WHEN $7 THEN 1 ELSE " WIDTH(
+		"r.issues",
+		"1") " END AS issue_slots,"
+			 "  " WIDTH(
+				 "r.redemptions",
+				 "1") " AS redemption_slots, " SLOTS_TEXT " AS budget_slots"
+					  "  FROM (SELECT $3 - sum(issued) AS issues, $4 - sum(uses + forfeited_uses + held) AS redemptions,"
+					  "   $5 - sum(discount + forfeited_discount + held_discount) AS budget"
+					  "   FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2) r) t"
+					  " WHERE s.org_id = $1 AND s.offer_id = $2",
+	7,
+	{INT4OID, INT8OID, INT8OID, INT8OID, NUMERICOID, INT4OID, BOOLOID}};
+
+/* What is left is spread anew if there is as much as this call needs; the slots are locked. */
+static CmsPlan spread_anew = {
+	SPREAD_SET
+	" FROM (SELECT r.issues, r.redemptions, r.budget,"
+	"  CASE WHEN $6 THEN 1 ELSE " WIDTH(
+		"r.issues",
+		"GREATEST($3, 1)") " END AS issue_slots,"
+						   "  " WIDTH(
+							   "r.redemptions",
+							   "GREATEST($4, 1)") " AS redemption_slots,"
+												  "  CASE WHEN $5 > 0 THEN " WIDTH(
+													  "r.budget",
+													  "$5") " ELSE " SLOTS_TEXT
+															" END AS budget_slots"
+															"  FROM (SELECT sum(issue_share - issued) AS issues,"
+															"   sum(redemption_share - uses - forfeited_uses - held) AS redemptions,"
+															"   sum(budget_share - discount - forfeited_discount - held_discount) AS budget"
+															"   FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2) r) t"
+															" WHERE s.org_id = $1 AND s.offer_id = $2"
+															" AND ($3 <= 0 OR t.issues IS NULL OR t.issues >= $3)"
+															" AND ($4 <= 0 OR t.redemptions IS NULL OR t.redemptions >= $4)"
+															" AND ($5 <= 0 OR t.budget IS NULL OR t.budget >= $5)",
+	6,
+	{INT4OID, INT8OID, INT8OID, INT8OID, NUMERICOID, BOOLOID}};
+
 static CmsPlan totals = {
-	"SELECT sum(issued)::bigint, sum(stock)::bigint, sum(uses + forfeited_uses)::bigint,"
-	" sum(discount + forfeited_discount)"
+	"SELECT sum(issued)::bigint, sum(stock)::bigint, sum(uses + forfeited_uses + held)::bigint,"
+	" sum(discount + forfeited_discount + held_discount), sum(held)::bigint"
 	" FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2",
 	2,
 	{INT4OID, INT8OID}};
@@ -89,14 +220,32 @@ static CmsPlan lock_offer = {
 	{INT4OID, INT8OID}};
 
 static CmsPlan lock_slots = {
-	"SELECT 1 FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 ORDER BY slot = 0, slot FOR UPDATE",
+	"SELECT issued, uses + forfeited_uses + held, first_issued_at IS NOT NULL OR first_redeemed_at IS NOT NULL"
+	" FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 ORDER BY slot FOR UPDATE",
 	2,
 	{INT4OID, INT8OID}};
 
-static CmsPlan issues_left = {
-	"SELECT issue_share - issued FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 AND slot = 0 FOR UPDATE",
+static CmsPlan shares = {
+	"SELECT issue_share - issued FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2",
 	2,
 	{INT4OID, INT8OID}};
+
+static CmsPlan find_slots = {
+	"SELECT 1 FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2", 2, {INT4OID, INT8OID}};
+
+/* a hold that somebody is about to confirm or release is theirs */
+static CmsPlan settle_holds = {
+	"WITH gone AS (UPDATE cms.hold SET status = 'EXPIRED', ended_at = expires_at"
+	"  WHERE org_id = $1 AND hold_id IN (SELECT h.hold_id FROM cms.hold h"
+	"   WHERE h.org_id = $1 AND h.offer_id = $2 AND h.status = 'HELD' AND h.expires_at <= $3"
+	"   ORDER BY h.expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED)"
+	"  RETURNING slot, discount),"
+	" back AS (SELECT slot, count(*) AS holds, sum(discount) AS discount FROM gone GROUP BY slot)"
+	" UPDATE cms.offer_slot s SET held = s.held - b.holds, held_discount = s.held_discount - b.discount"
+	" FROM back b WHERE s.org_id = $1 AND s.offer_id = $2 AND s.slot = b.slot"
+	" RETURNING b.holds",
+	3,
+	{INT4OID, INT8OID, TIMESTAMPTZOID}};
 
 static CmsPlan take_positions = {
 	"UPDATE cms.offer_slot SET next_position = LEAST(next_position + $3, $4)"
@@ -118,28 +267,108 @@ static CmsPlan give_back_positions = {"UPDATE cms.offer_slot SET next_position =
 bool
 cms_counter_add(const CmsOffer *offer, const CmsCount *count)
 {
-	int slot = slot_of(offer);
+	int slot;
 
-	if (add_to(offer, slot, count))
+	return cms_counter_add_in(offer, count, &slot);
+}
+
+bool
+cms_counter_add_in(const CmsOffer *offer, const CmsCount *count, int *slot)
+{
+	int own = slot_of(offer, count);
+
+	*slot = own;
+	if (lock_and_add(offer, own, count))
 		return true;
-	if (!slot_exists(offer->org, offer->offer_id, slot))
+	if (!slot_exists(offer->org, offer->offer_id, own))
 	{
-		make_slot(offer->org, offer->offer_id, slot);
-		if (add_to(offer, slot, count))
+		make_slot(offer->org, offer->offer_id, own);
+		if (lock_and_add(offer, own, count))
 			return true;
 	}
-	/* a cap was set since the offer was compiled */
-	return slot != 0 && add_to(offer, 0, count);
+	*slot = 0;
+	if (own != 0 && lock_and_add(offer, 0, count))
+		return true;
+	return gather_and_add(offer, own, count, slot);
+}
+
+/* Who cannot count holds no lock. */
+static bool
+lock_and_add(const CmsOffer *offer, int slot, const CmsCount *count)
+{
+	cms_lock_slot(offer->org, offer->offer_id, slot);
+	if (add_to(offer, slot, count))
+		return true;
+	cms_unlock_slot(offer->org, offer->offer_id, slot);
+	return false;
+}
+
+void
+cms_counter_change(const CmsOffer *offer, int slot, const CmsCount *count)
+{
+	if (!lock_and_add(offer, slot, count))
+		elog(ERROR, "no counters of offer " INT64_FORMAT " in slot %d", offer->offer_id, slot);
+}
+
+/*
+ * Sessions that use an offer at once count in rows of their own and do not wait for each
+ * other; with few units left in all, in fewer rows.
+ */
+static int
+slot_of(const CmsOffer *offer, const CmsCount *count)
+{
+	int64 slots = SLOTS;
+
+	if (offer->method == CMS_METHOD_RANDOMISED && count->issued != 0)
+		return 0;
+	/* a fixed snapshot cannot tell whether a row of its own is there already */
+	if (!has_cap(offer) && IsolationUsesXactSnapshot())
+		return 0;
+	if (offer->max_issued != CMS_UNLIMITED)
+		slots = Min(slots, offer->max_issued / WORTH);
+	if (offer->max_redemptions != CMS_UNLIMITED)
+		slots = Min(slots, offer->max_redemptions / WORTH);
+	return CMS_BACKEND_NUMBER % (int) Max(slots, 1);
+}
+
+/* All slots of an offer with a cap are made at once. */
+static bool
+has_cap(const CmsOffer *offer)
+{
+	return offer->max_issued != CMS_UNLIMITED || offer->max_redemptions != CMS_UNLIMITED ||
+		   offer->max_discount_total != NULL;
 }
 
 static bool
 add_to(const CmsOffer *offer, int slot, const CmsCount *count)
 {
-	Numeric zero = cms_money_zero();
+	Numeric zero;
 	CmsParams params = {0};
+	bool issues = count->issued != 0 || count->stock != 0;
+	bool uses = count->uses != 0 || count->redeemed_coupons != 0 || count->discount != NULL;
+	bool others = count->forfeited_uses != 0 || count->held != 0 ||
+				  count->forfeited_discount != NULL || count->held_discount != NULL;
 
 	cms_param_int(&params, offer->org);
 	cms_param_int64(&params, offer->offer_id);
+	if (count->uses == 1 && !issues && !others)
+	{
+		cms_param_int(&params, slot);
+		cms_param_int64(&params, count->redeemed_coupons);
+		cms_param_numeric(&params, count->discount);
+		cms_param_instant(&params, count->use_time);
+		cms_param_int(&params, offer->customer_epoch);
+		return cms_plan_write(&add_use, params.values, params.nulls) == 1;
+	}
+	if (count->issued > 0 && !uses && !others)
+	{
+		cms_param_int(&params, slot);
+		cms_param_int64(&params, count->issued);
+		cms_param_int64(&params, count->stock);
+		cms_param(&params, TimestampTzGetDatum(count->issue_time), !count->has_issue_time);
+		return cms_plan_write(&add_issue, params.values, params.nulls) == 1;
+	}
+	zero = cms_money_zero();
 	cms_param_int64(&params, count->issued);
 	cms_param_int64(&params, count->stock);
 	cms_param_int64(&params, count->uses);
@@ -150,24 +379,11 @@ add_to(const CmsOffer *offer, int slot, const CmsCount *count)
 	cms_param(&params, TimestampTzGetDatum(count->issue_time), !count->has_issue_time);
 	cms_param(&params, TimestampTzGetDatum(count->use_time), !count->has_use_time);
 	cms_param_int(&params, slot);
+	cms_param_int64(&params, count->held);
+	cms_param_numeric(&params, count->held_discount ? count->held_discount : zero);
+	/* uses of customers are kept by the rules that the offer was compiled with */
+	cms_param(&params, Int32GetDatum(offer->customer_epoch), count->uses == 0 && count->held <= 0);
 	return cms_plan_write(&add, params.values, params.nulls) == 1;
-}
-
-/*
- * Sessions that use an offer at once count in rows of their own and do not wait for each
- * other. What one row decides is counted there: a cap, and the order of a RANDOMISED offer,
- * which the row hands out.
- */
-static int
-slot_of(const CmsOffer *offer)
-{
-	if (offer->max_issued != CMS_UNLIMITED || offer->max_redemptions != CMS_UNLIMITED ||
-		offer->max_discount_total != NULL || offer->method == CMS_METHOD_RANDOMISED)
-		return 0;
-	/* a fixed snapshot cannot tell whether a row of its own is there already */
-	if (IsolationUsesXactSnapshot())
-		return 0;
-	return CMS_BACKEND_NUMBER % SLOTS;
 }
 
 static bool
@@ -191,6 +407,86 @@ make_slot(int org, int64 offer_id, int slot)
 	cms_plan_run(&make, values, NULL, false);
 }
 
+/*
+ * The own slot and slot 0 have too little: all are looked at, with nobody else at work. Where
+ * holds were settled, that stays, and with it the locks.
+ */
+static bool
+gather_and_add(const CmsOffer *offer, int own, const CmsCount *count, int *slot)
+{
+	int64 settled = 0;
+
+	lock_all(offer->org, offer->offer_id);
+	if (count->at != 0)
+		settled = settle(offer->org, offer->offer_id, count->at);
+	if (spread(offer, count))
+	{
+		*slot = own;
+		if (add_to(offer, own, count))
+			return true;
+		*slot = 0;
+		return add_to(offer, 0, count);
+	}
+	if (settled == 0)
+		unlock_all(offer->org, offer->offer_id);
+	return false;
+}
+
+/* Spreads what is left anew; false, and nothing changed: it is less than this call needs. */
+static bool
+spread(const CmsOffer *offer, const CmsCount *count)
+{
+	Numeric needed = cms_money_zero();
+	CmsParams params = {0};
+
+	if (count->discount)
+		needed = cms_money_add(needed, count->discount);
+	if (count->forfeited_discount)
+		needed = cms_money_add(needed, count->forfeited_discount);
+	if (count->held_discount)
+		needed = cms_money_add(needed, count->held_discount);
+	cms_param_int(&params, offer->org);
+	cms_param_int64(&params, offer->offer_id);
+	cms_param_int64(&params, count->issued);
+	cms_param_int64(&params, count->uses + count->forfeited_uses + count->held);
+	cms_param_numeric(&params, needed);
+	cms_param_bool(&params, offer->method == CMS_METHOD_RANDOMISED);
+	return cms_plan_write(&spread_anew, params.values, params.nulls) > 0;
+}
+
+static void
+lock_all(int org, int64 offer_id)
+{
+	for (int slot = 0; slot < SLOTS; slot++)
+		cms_lock_slot(org, offer_id, slot);
+}
+
+static void
+unlock_all(int org, int64 offer_id)
+{
+	for (int slot = 0; slot < SLOTS; slot++)
+		cms_unlock_slot(org, offer_id, slot);
+}
+
+int64
+cms_counter_settle_holds(int org, int64 offer_id, TimestampTz at)
+{
+	lock_all(org, offer_id);
+	return settle(org, offer_id, at);
+}
+
+static int64
+settle(int org, int64 offer_id, TimestampTz at)
+{
+	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id), TimestampTzGetDatum(at)};
+	uint64 slots = cms_plan_write(&settle_holds, values, NULL);
+	int64 holds = 0;
+
+	for (uint64 i = 0; i < slots; i++)
+		holds += cms_row_int64(i, 1, 0);
+	return holds;
+}
+
 void
 cms_counter_totals(int org, int64 offer_id, bool read_only, CmsTotals *result)
 {
@@ -201,9 +497,8 @@ cms_counter_totals(int org, int64 offer_id, bool read_only, CmsTotals *result)
 }
 
 /*
- * Slot 0 last, as by who finds a slot closed and goes on to slot 0. The offer's row too: no
- * row is made while it is locked. Totals are read with the latest snapshot, as an older one
- * may miss rows.
+ * The offer's row too: no slot is made while it is locked. Totals are read with the latest
+ * snapshot, as an older one may miss rows.
  */
 void
 cms_counter_lock(int org, int64 offer_id, CmsTotals *result)
@@ -212,6 +507,7 @@ cms_counter_lock(int org, int64 offer_id, CmsTotals *result)
 
 	if (cms_plan_run(&lock_offer, values, NULL, false) == 0)
 		cms_offer_unknown(offer_id);
+	lock_all(org, offer_id);
 	cms_plan_run_latest(&lock_slots, values, NULL);
 	cms_plan_run_latest(&totals, values, NULL);
 	read_totals(result);
@@ -224,20 +520,33 @@ read_totals(CmsTotals *result)
 	result->stock = cms_row_int64(0, 2, 0);
 	result->uses = cms_row_int64(0, 3, 0);
 	result->discount = cms_row_numeric(0, 4);
+	result->held = cms_row_int64(0, 5, 0);
 }
 
 int64
-cms_counter_issues_left(int org, int64 offer_id)
+cms_counter_issues_left(const CmsOffer *offer)
 {
-	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
+	Datum values[] = {Int32GetDatum(offer->org), Int64GetDatum(offer->offer_id)};
+	uint64 slots;
+	int64 left = 0;
 
-	if (cms_plan_run(&issues_left, values, NULL, false) == 0)
+	if (!slot_exists(offer->org, offer->offer_id, 0))
+		make_slot(offer->org, offer->offer_id, 0);
+	/* what others have counted is final then, and whoever waits for them may go on */
+	lock_all(offer->org, offer->offer_id);
+	slots = cms_plan_run(&shares, values, NULL, false);
+	unlock_all(offer->org, offer->offer_id);
+	if (slots == 0)
+		cms_offer_unknown(offer->offer_id);
+	for (uint64 i = 0; i < slots; i++)
 	{
-		make_slot(org, offer_id, 0);
-		if (cms_plan_run(&issues_left, values, NULL, false) == 0)
-			cms_offer_unknown(offer_id);
+		int64 of_slot = cms_row_int64(i, 1, PG_INT64_MAX);
+
+		if (of_slot == PG_INT64_MAX)
+			return PG_INT64_MAX;
+		left += of_slot;
 	}
-	return Max(cms_row_int64(0, 1, PG_INT64_MAX), 0);
+	return Max(left, 0);
 }
 
 /*
@@ -251,12 +560,11 @@ cms_counter_positions_take(int org, int64 offer_id, int64 want, int64 space, int
 		Int32GetDatum(org), Int64GetDatum(offer_id), Int64GetDatum(want), Int64GetDatum(space)};
 	int64 before;
 
-	if (cms_plan_run(&lock_positions, values, NULL, false) == 0)
-	{
+	if (!slot_exists(org, offer_id, 0))
 		make_slot(org, offer_id, 0);
-		if (cms_plan_run(&lock_positions, values, NULL, false) == 0)
-			cms_offer_unknown(offer_id);
-	}
+	cms_lock_slot(org, offer_id, 0);
+	if (cms_plan_run(&lock_positions, values, NULL, false) == 0)
+		cms_offer_unknown(offer_id);
 	before = cms_row_int64(0, 1, 0);
 	if (cms_plan_write(&take_positions, values, NULL) == 0)
 		return 0;
@@ -271,4 +579,39 @@ cms_counter_positions_give_back(int org, int64 offer_id, int64 count)
 
 	if (count > 0)
 		cms_plan_write(&give_back_positions, values, NULL);
+}
+
+/*
+ * The offer's row is locked, so no slot is made meanwhile. A fixed snapshot may not show
+ * all there are.
+ */
+uint64
+cms_counter_lock_all(int org, int64 offer_id)
+{
+	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id), Int32GetDatum(SLOTS)};
+	uint64 all;
+	uint64 rows;
+
+	cms_plan_run(&make_all, values, NULL, false);
+	lock_all(org, offer_id);
+	all = cms_plan_run_latest(&find_slots, values, NULL);
+	rows = cms_plan_run(&lock_slots, values, NULL, false);
+	if (rows < all)
+		cms_plan_conflict("use of the offer");
+	return rows;
+}
+
+void
+cms_counter_set_caps(int org, int64 offer_id, const CmsCaps *caps)
+{
+	CmsParams params = {0};
+
+	cms_param_int(&params, org);
+	cms_param_int64(&params, offer_id);
+	cms_param(&params, caps->max_issued, caps->no_max_issued);
+	cms_param(&params, caps->max_redemptions, caps->no_max_redemptions);
+	cms_param(&params, caps->max_discount_total, caps->no_max_discount_total);
+	cms_param_int(&params, caps->new_customer_rules ? 1 : 0);
+	cms_param_bool(&params, caps->randomised);
+	cms_plan_write(&set_caps, params.values, params.nulls);
 }

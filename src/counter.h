@@ -18,13 +18,17 @@ typedef struct CmsCount
 	int64 stock;
 	int64 uses;
 	int64 forfeited_uses;
+	int64 held; /* reserved by holds */
 	int64 redeemed_coupons;
 	Numeric discount; /* NULL: 0 */
 	Numeric forfeited_discount;
+	Numeric held_discount;
 	bool has_issue_time; /* of issued */
 	TimestampTz issue_time;
 	bool has_use_time; /* of uses */
 	TimestampTz use_time;
+	TimestampTz
+		at; /* of the request: holds that ended by then are given back before it is refused */
 } CmsCount;
 
 /* What the counters stand at, summed. */
@@ -32,24 +36,55 @@ typedef struct CmsTotals
 {
 	int64 issued;
 	int64 stock;
-	int64 uses;       /* forfeited ones counted: what a cap compares */
+	int64 uses;       /* forfeited and held ones counted: what a cap compares */
 	Numeric discount; /* likewise */
+	int64 held;
 } CmsTotals;
 
-/* Adds; false, and nothing changed, if a cap is in the way, or the offer was deleted meanwhile. */
+/*
+ * Adds; false, and nothing changed, if a cap is in the way, if the offer's rules about customers
+ * are no longer those compiled, or if the offer was deleted meanwhile: who reads again is told.
+ */
 extern bool cms_counter_add(const CmsOffer *offer, const CmsCount *count);
+/* The same; tells in which slot, so that what is held there can be changed there. */
+extern bool cms_counter_add_in(const CmsOffer *offer, const CmsCount *count, int *slot);
+/* Changes one slot by what no cap can refuse: the end of a hold. */
+extern void cms_counter_change(const CmsOffer *offer, int slot, const CmsCount *count);
 extern void cms_counter_totals(int org, int64 offer_id, bool read_only, CmsTotals *totals);
 /* Locks all counters of the offer until the end of the transaction and tells what they stand at. */
 extern void cms_counter_lock(int org, int64 offer_id, CmsTotals *totals);
 /*
- * How many more issues the cap allows, with the counter locked until the end of
- * the transaction; PG_INT64_MAX without a cap.
+ * Gives back what holds of the offer reserve that ended before "at"; answers how many it was.
+ * Locks the counters, and skips what others are about to end.
  */
-extern int64 cms_counter_issues_left(int org, int64 offer_id);
+extern int64 cms_counter_settle_holds(int org, int64 offer_id, TimestampTz at);
+/* How many more issues the cap allows at this moment; PG_INT64_MAX without a cap. */
+extern int64 cms_counter_issues_left(const CmsOffer *offer);
 /* Takes up to "want" positions of a RANDOMISED offer's order below "space": first and how many (F11). */
 extern int64
 cms_counter_positions_take(int org, int64 offer_id, int64 want, int64 space, int64 *first);
 /* Gives the last "count" positions back that this transaction took. */
 extern void cms_counter_positions_give_back(int org, int64 offer_id, int64 count);
+
+/* For the offer's trigger, whose row is locked: the caps as they are now, NULL for none. */
+typedef struct CmsCaps
+{
+	Datum max_issued; /* bigint */
+	Datum max_redemptions;
+	Datum max_discount_total; /* numeric */
+	bool no_max_issued;
+	bool no_max_redemptions;
+	bool no_max_discount_total;
+	bool randomised;
+	bool new_customer_rules; /* limits or the gap per customer changed */
+} CmsCaps;
+
+/*
+ * Locks the counters of the offer, all that there are, made where missing. Rows of SPI_tuptable:
+ * issued, uses that count, whether ever used.
+ */
+extern uint64 cms_counter_lock_all(int org, int64 offer_id);
+/* Spreads new caps over the counters that are locked. */
+extern void cms_counter_set_caps(int org, int64 offer_id, const CmsCaps *caps);
 
 #endif

@@ -15,6 +15,7 @@
 #include "counter.h"
 #include "coupon.h"
 #include "issue.h"
+#include "money.h"
 #include "plan.h"
 #include "text.h"
 
@@ -23,6 +24,10 @@ static bool
 find_common(int org, const char *code, const char *customer, bool lock, CmsFound *found);
 static bool find_revoked(int org, const char *code, bool lock, CmsFound *found);
 static void read_found(int org, bool read_only, CmsFound *found);
+static void read_holds(const CmsFound *found, const CmsUseRequest *request, int64 own_hold,
+					   bool read_only, CmsUsage *usage);
+static void
+read_totals(const CmsOffer *offer, const CmsUseRequest *request, bool read_only, CmsUsage *usage);
 static bool may_receive(int org, const CmsFound *found, const CmsUseRequest *request, int64 issued,
 						bool read_only);
 static bool
@@ -32,7 +37,7 @@ received_others(int org, const CmsOffer *offer, const CmsUseRequest *request, bo
 #define SELECT_COUPON                                                                                     \
 	"SELECT c.coupon_id, c.offer_id, c.customer_id, c.issued_at, c.expires_at, c.revoked_at IS NOT NULL," \
 	" c.uses, c.forfeited_uses, c.last_redeemed_at IS NOT NULL, c.shared,"                                \
-	" COALESCE(v.version, 0), COALESCE(gv.version, 0)"                                                    \
+	" c.held_until, COALESCE(v.version, 0), COALESCE(gv.version, 0)"                                      \
 	" FROM cms.coupon c"                                                                                  \
 	" LEFT JOIN cms.offer_version v ON v.org_id = $1 AND v.offer_id = c.offer_id"                         \
 	" LEFT JOIN cms.offer_version gv ON gv.org_id = $1 AND gv.offer_id = 0"
@@ -71,16 +76,17 @@ static CmsPlan resolve_place = {
 	3,
 	{INT4OID, TEXTOID, TEXTOID}};
 
-/* A use counts unless it was reversed and given back. */
-#define COUNTED "(r.reversed_at IS NULL OR NOT r.use_returned)"
+static CmsPlan holds_of_coupon = {
+	"SELECT count(*)::int FROM cms.hold h WHERE h.org_id = $1 AND h.coupon_id = $2 AND h.status = 'HELD'"
+	" AND h.expires_at > $3 AND h.hold_id <> $4",
+	4,
+	{INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID}};
 
-static CmsPlan customer_usage = {
-	"SELECT max(r.nth), count(*) FILTER (WHERE " COUNTED ")::int,"
-	" count(*) FILTER (WHERE " COUNTED " AND r.coupon_id = $4)::int,"
-	" max(r.redeemed_at) FILTER (WHERE " COUNTED " AND r.redeemed_at >= $5 AND r.redeemed_at < $6)"
-	" FROM cms.redemption r WHERE r.org_id = $1 AND r.customer_id = $2 AND r.offer_id = $3",
-	6,
-	{INT4OID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+static CmsPlan expired_holds = {
+	"SELECT count(*), sum(h.discount) FROM cms.hold h"
+	" WHERE h.org_id = $1 AND h.offer_id = $2 AND h.status = 'HELD' AND h.expires_at <= $3",
+	3,
+	{INT4OID, INT8OID, TIMESTAMPTZOID}};
 
 static CmsPlan in_audience = {
 	"SELECT 1 FROM cms.offer_audience a WHERE a.org_id = $1 AND a.offer_id = $2 AND a.customer_id = $3",
@@ -161,8 +167,8 @@ read_found(int org, bool read_only, CmsFound *found)
 {
 	CmsCoupon *coupon = &found->coupon;
 	bool isnull;
-	int64 version = cms_row_int64(0, 11, 0);
-	int64 org_version = cms_row_int64(0, 12, 0);
+	int64 version = cms_row_int64(0, 12, 0);
+	int64 org_version = cms_row_int64(0, 13, 0);
 
 	coupon->coupon_id = cms_row_int64(0, 1, 0);
 	coupon->offer_id = cms_row_int64(0, 2, 0);
@@ -176,6 +182,8 @@ read_found(int org, bool read_only, CmsFound *found)
 	coupon->forfeited_uses = cms_row_int32(0, 8, 0);
 	found->redeemed_before = cms_row_bool(0, 9, false);
 	coupon->shared = cms_row_bool(0, 10, false);
+	found->held_until = DatumGetTimestampTz(cms_row_value(0, 11, &isnull));
+	found->may_be_held = !isnull;
 	found->offer = cms_offer_of_version(org, coupon->offer_id, version, org_version, read_only);
 }
 
@@ -206,54 +214,60 @@ cms_coupon_resolve_place(int org, CmsPlace *place, bool read_only)
 	place->concept = cms_row_text(0, 4);
 }
 
-int
-cms_coupon_read_usage(int org, const CmsFound *found, const CmsUseRequest *request, bool read_only,
-					  CmsUsage *usage)
+void
+cms_coupon_read_usage(const CmsFound *found, const CmsUseRequest *request, int64 own_hold,
+					  bool read_only, CmsAllowance *allowance, CmsUsage *usage)
 {
 	const CmsOffer *offer = found->offer;
 	bool first_use_is_issue = !found->coupon.issued && !found->coupon.revoked;
-	int nth = CMS_NTH_NOT_READ;
 
 	memset(usage, 0, sizeof(*usage));
-	if (request->customer != NULL && (offer->max_uses_per_customer != CMS_UNLIMITED ||
-									  offer->max_uses_per_customer_and_coupon != CMS_UNLIMITED ||
-									  offer->min_days_between_uses > 0))
-	{
-		/* the gap is between calendar days, to either side of the day of the request */
-		DateADT today = cms_local_date(request->at, offer->zone);
-		int gap = offer->min_days_between_uses;
-		Datum values[6] = {Int32GetDatum(org),
-						   CStringGetTextDatum(request->customer),
-						   Int64GetDatum(offer->offer_id),
-						   Int64GetDatum(found->coupon.coupon_id),
-						   TimestampTzGetDatum(DT_NOEND),
-						   TimestampTzGetDatum(DT_NOEND)};
-
-		if (gap > 0)
-		{
-			values[4] = TimestampTzGetDatum(cms_day_begin(today - gap + 1, offer->zone));
-			values[5] = TimestampTzGetDatum(cms_day_begin(today + gap, offer->zone));
-		}
-		cms_plan_run(&customer_usage, values, NULL, read_only);
-		nth = cms_row_int32(0, 1, 0);
-		usage->by_customer = cms_row_int32(0, 2, 0);
-		usage->by_customer_and_coupon = cms_row_int32(0, 3, 0);
-		usage->nearest_use = cms_row_timestamptz(0, 4, DT_NOBEGIN);
-		usage->has_near_use = !TIMESTAMP_IS_NOBEGIN(usage->nearest_use);
-	}
+	if (found->may_be_held && found->held_until > request->at)
+		read_holds(found, request, own_hold, read_only, usage);
+	cms_allowance_read(
+		offer, found->coupon.coupon_id, request, own_hold, read_only, allowance, usage);
 	if (offer->max_redemptions != CMS_UNLIMITED || offer->max_discount_total != NULL ||
 		(first_use_is_issue && offer->max_issued != CMS_UNLIMITED))
-	{
-		CmsTotals totals;
-
-		cms_counter_totals(org, offer->offer_id, read_only, &totals);
-		usage->of_offer = totals.uses;
-		usage->discount_of_offer = totals.discount;
-		usage->issued_of_offer = totals.issued;
-	}
+		read_totals(offer, request, read_only, usage);
 	if (first_use_is_issue)
-		usage->may_receive = may_receive(org, found, request, usage->issued_of_offer, read_only);
-	return nth;
+		usage->may_receive =
+			may_receive(offer->org, found, request, usage->issued_of_offer, read_only);
+}
+
+static void
+read_holds(const CmsFound *found, const CmsUseRequest *request, int64 own_hold, bool read_only,
+		   CmsUsage *usage)
+{
+	Datum values[] = {Int32GetDatum(found->offer->org),
+					  Int64GetDatum(found->coupon.coupon_id),
+					  TimestampTzGetDatum(request->at),
+					  Int64GetDatum(own_hold)};
+
+	cms_plan_run(&holds_of_coupon, values, NULL, read_only);
+	usage->held_of_coupon = cms_row_int32(0, 1, 0);
+}
+
+/* Holds that have ended are not in the way, though the counters may still have them. */
+static void
+read_totals(const CmsOffer *offer, const CmsUseRequest *request, bool read_only, CmsUsage *usage)
+{
+	Datum values[] = {Int32GetDatum(offer->org),
+					  Int64GetDatum(offer->offer_id),
+					  TimestampTzGetDatum(request->at)};
+	CmsTotals totals;
+	Numeric expired;
+
+	cms_counter_totals(offer->org, offer->offer_id, read_only, &totals);
+	usage->of_offer = totals.uses;
+	usage->discount_of_offer = totals.discount;
+	usage->issued_of_offer = totals.issued;
+	if (totals.held == 0)
+		return;
+	cms_plan_run(&expired_holds, values, NULL, read_only);
+	usage->of_offer -= cms_row_int64(0, 1, 0);
+	expired = cms_row_numeric(0, 2);
+	if (expired != NULL)
+		usage->discount_of_offer = cms_money_subtract(usage->discount_of_offer, expired);
 }
 
 /*

@@ -6,7 +6,7 @@
 #ifndef CMS_COUPON_H
 #define CMS_COUPON_H
 
-#include "rule.h"
+#include "allowance.h"
 
 /* A coupon as found, with the compiled offer it belongs to. */
 typedef struct CmsFound
@@ -15,6 +15,8 @@ typedef struct CmsFound
 	CmsCoupon coupon;
 	bool redeemed_before; /* ever, reversed or not */
 	bool common;          /* by the offer's common code */
+	bool may_be_held;     /* a hold that counts may be there */
+	TimestampTz held_until;
 } CmsFound;
 
 /*
@@ -29,14 +31,12 @@ cms_coupon_find(int org, const char *code, const char *customer, bool lock, CmsF
 /* Where till and store are; MS010 if they contradict. Fills place->store of a registered till. */
 extern void cms_coupon_resolve_place(int org, CmsPlace *place, bool read_only);
 
-/* the offer's rules do not ask for what the customer used before */
-#define CMS_NTH_NOT_READ (-1)
-
 /*
- * What was used before, as far as the offer's rules ask. Answers the number of
- * redemptions of the offer by the customer, reversed ones counted, or CMS_NTH_NOT_READ.
+ * What was used before, as far as the offer's rules ask; the allowance is the customer's, as it
+ * has to be when the use is written. own_hold: a hold that is not to count, 0 for none.
  */
-extern int cms_coupon_read_usage(int org, const CmsFound *found, const CmsUseRequest *request,
-								 bool read_only, CmsUsage *usage);
+extern void
+cms_coupon_read_usage(const CmsFound *found, const CmsUseRequest *request, int64 own_hold,
+					  bool read_only, CmsAllowance *allowance, CmsUsage *usage);
 
 #endif

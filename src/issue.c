@@ -401,7 +401,7 @@ count_issued(CmsIssue *issue)
 		if (issue->issued == 0 || cms_counter_add(offer, &count))
 			return;
 		CHECK_FOR_INTERRUPTS();
-		left = cms_counter_issues_left(offer->org, offer->offer_id);
+		left = cms_counter_issues_left(offer);
 		for (int i = issue->nlines - 1; i >= 0 && issue->issued > left; i--)
 			if (issue->lines[i]->reason == CMS_OK && !issue->lines[i]->replayed)
 			{

@@ -14,6 +14,8 @@
 #include "lock.h"
 
 #define LOCK_CLASS 3
+/* and those that follow, one for each slot */
+#define SLOT_CLASS 16
 
 void
 cms_lock(int org, int what, LOCKMODE mode)
@@ -22,4 +24,32 @@ cms_lock(int org, int what, LOCKMODE mode)
 
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) org, what, LOCK_CLASS);
 	(void) LockAcquire(&tag, mode, false, false);
+}
+
+/*
+ * Offers whose numbers differ by a multiple of 2^32 in orgs of the same number would share a
+ * lock, which costs a wait and nothing else.
+ */
+static inline void
+slot_tag(LOCKTAG *tag, int org, int64 offer_id, int slot)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) org, (uint32) offer_id, SLOT_CLASS + slot);
+}
+
+void
+cms_lock_slot(int org, int64 offer_id, int slot)
+{
+	LOCKTAG tag;
+
+	slot_tag(&tag, org, offer_id, slot);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+void
+cms_unlock_slot(int org, int64 offer_id, int slot)
+{
+	LOCKTAG tag;
+
+	slot_tag(&tag, org, offer_id, slot);
+	LockRelease(&tag, ExclusiveLock, false);
 }

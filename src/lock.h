@@ -18,5 +18,11 @@ typedef enum CmsLock
 
 /* until the end of the transaction; waits */
 extern void cms_lock(int org, int what, LOCKMODE mode);
+/*
+ * Of one row of an offer's counters. Unlike a lock of the row, it can be given back when there is
+ * nothing to count; who has counted keeps it to the end of the transaction.
+ */
+extern void cms_lock_slot(int org, int64 offer_id, int slot);
+extern void cms_unlock_slot(int org, int64 offer_id, int slot);
 
 #endif

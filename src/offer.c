@@ -123,6 +123,7 @@ enum
 	col_max_uses_per_customer_and_coupon,
 	col_max_uses_per_customer,
 	col_min_days_between_uses,
+	col_customer_epoch,
 	col_max_redemptions,
 	col_max_discount_total,
 	col_min_bill,
@@ -153,7 +154,9 @@ static CmsPlan read_offer = {
 	" o.past_issue_months, o.reissue,"
 	" o.anyone_may_redeem, o.starts_after_days, o.starts_on,"
 	" o.max_uses_per_coupon, o.max_uses_per_customer_and_coupon, o.max_uses_per_customer,"
-	" o.min_days_between_uses, o.max_redemptions, o.max_discount_total, o.min_bill, o.max_bill,"
+	" o.min_days_between_uses,"
+	" (SELECT max(t.customer_epoch) FROM cms.offer_slot t WHERE t.org_id = $1 AND t.offer_id = $2),"
+	" o.max_redemptions, o.max_discount_total, o.min_bill, o.max_bill,"
 	" o.store_scope, o.reversal_restores_use,"
 	" (SELECT array_agg(left(p.kind, 1) || p.value) FROM cms.offer_product p"
 	"   WHERE p.org_id = $1 AND p.offer_id = $2),"
@@ -405,6 +408,11 @@ read_redemption_rules(CmsOffer *offer)
 	offer->max_uses_per_customer_and_coupon = limit_int32(col_max_uses_per_customer_and_coupon);
 	offer->max_uses_per_customer = limit_int32(col_max_uses_per_customer);
 	offer->min_days_between_uses = cms_row_int32(0, col_min_days_between_uses, 0);
+	offer->customer_epoch = cms_row_int32(0, col_customer_epoch, 0);
+	if (offer->max_uses_per_customer != CMS_UNLIMITED || offer->min_days_between_uses > 0)
+		offer->customer_rules |= CMS_CUSTOMER_OFFER;
+	if (offer->max_uses_per_customer_and_coupon != CMS_UNLIMITED)
+		offer->customer_rules |= CMS_CUSTOMER_COUPON;
 	offer->max_redemptions = limit_int64(col_max_redemptions);
 	offer->max_discount_total = cms_row_numeric(0, col_max_discount_total);
 	offer->min_bill = cms_row_numeric(0, col_min_bill);

@@ -13,6 +13,10 @@
 
 #define CMS_UNLIMITED (-1)
 
+/* Uses of a customer that a rule asks for: those of the offer, those of each coupon. */
+#define CMS_CUSTOMER_OFFER 1
+#define CMS_CUSTOMER_COUPON 2
+
 typedef enum CmsCodeMethod
 {
 	CMS_METHOD_GENERATED,
@@ -103,6 +107,8 @@ typedef struct CmsOffer
 	int max_uses_per_customer_and_coupon;
 	int max_uses_per_customer;
 	int min_days_between_uses; /* 0: none */
+	int customer_rules;        /* bits: what cms.customer_use keeps for them */
+	int customer_epoch;        /* raised whenever those change */
 	int64 max_redemptions;
 	Numeric max_discount_total; /* NULL: unlimited */
 	Numeric min_bill;           /* NULL: none */

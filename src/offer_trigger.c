@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "counter.h"
 #include "offer_check.h"
 #include "org.h"
 #include "plan.h"
@@ -33,48 +34,6 @@ static CmsPlan list_in_use = {
 		" THEN 'offer_audience' END",
 	.nargs = 5,
 	.argtypes = {INT4OID, INT8OID, BOOLOID, BOOLOID, BOOLOID},
-};
-
-/*
- * Under a fixed snapshot counters may be there that it does not show: making
- * them once more fails then (40001) instead of missing them.
- */
-static CmsPlan make_counters = {
-	.text =
-		"INSERT INTO cms.offer_slot (org_id, offer_id, slot) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING",
-	.nargs = 2,
-	.argtypes = {INT4OID, INT8OID},
-};
-
-static CmsPlan lock_counters = {
-	.text =
-		"SELECT issued, uses + forfeited_uses, first_issued_at IS NOT NULL OR first_redeemed_at IS NOT NULL"
-		" FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 ORDER BY slot = 0, slot FOR UPDATE",
-	.nargs = 2,
-	.argtypes = {INT4OID, INT8OID},
-};
-
-static CmsPlan find_counters = {
-	.text = "SELECT 1 FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2",
-	.nargs = 2,
-	.argtypes = {INT4OID, INT8OID},
-};
-
-static CmsPlan set_shares = {
-	.text =
-		"UPDATE cms.offer_slot s SET"
-		" issue_share = CASE WHEN $3 IS NULL THEN NULL WHEN s.slot <> 0 THEN s.issued ELSE $3 - o.issued END,"
-		" redemption_share = CASE WHEN $4 IS NULL THEN NULL WHEN s.slot <> 0 THEN s.uses + s.forfeited_uses"
-		"  ELSE $4 - o.uses END,"
-		" budget_share = CASE WHEN $5 IS NULL THEN NULL WHEN s.slot <> 0 THEN s.discount + s.forfeited_discount"
-		"  ELSE $5 - o.discount END"
-		" FROM (SELECT COALESCE(sum(issued), 0)::bigint AS issued,"
-		"  COALESCE(sum(uses + forfeited_uses), 0)::bigint AS uses,"
-		"  COALESCE(sum(discount + forfeited_discount), 0) AS discount"
-		"  FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 AND slot <> 0) o"
-		" WHERE s.org_id = $1 AND s.offer_id = $2",
-	.nargs = 5,
-	.argtypes = {INT4OID, INT8OID, INT8OID, INT8OID, NUMERICOID},
 };
 
 /* Codes of an offer that never issued: in stock, or revoked from there; each by its index. */
@@ -112,6 +71,11 @@ static CmsPlan remains[] = {
 		.argtypes = {INT4OID, INT8OID},
 	},
 	{
+		.text = "DELETE FROM cms.customer_use WHERE org_id = $1 AND offer_id = $2",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT8OID},
+	},
+	{
 		.text = "DELETE FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2",
 		.nargs = 2,
 		.argtypes = {INT4OID, INT8OID},
@@ -130,7 +94,7 @@ static void stamp_unless_given(CmsRecord *record, const char *column, Datum valu
 static void check_lists(const CmsRecord *record);
 static bool turned_off(const CmsRecord *record, const char *column, const char *off);
 static void move_caps(const CmsRecord *record);
-static uint64 lock_all_counters(const Datum *values);
+static bool customer_rules_changed(const CmsRecord *record);
 static void remove_offer(const CmsRecord *record);
 
 PG_FUNCTION_INFO_V1(cms_offer_check);
@@ -259,31 +223,24 @@ turned_off(const CmsRecord *record, const char *column, const char *off)
 /*
  * F3, F19, F28: the counters hold the caps, because the statement that counts
  * also decides. A cap of issues may not drop below what is issued; others may.
+ * They also know which rules about customers hold: a use that was judged by
+ * others finds its counters changed and is judged again.
  */
 static void
 move_caps(const CmsRecord *record)
 {
-	Datum values[5];
-	char nulls[5] = {' ', ' ', ' ', ' ', ' '};
-	static const char *const caps[] = {"max_issued", "max_redemptions", "max_discount_total"};
+	int org = (int) cms_record_int(record, "org_id");
+	int64 offer_id = cms_record_int(record, "offer_id");
+	CmsCaps caps = {0};
 	int64 issued = 0;
 	uint64 rows;
-	bool changed = false;
 
-	values[0] = Int32GetDatum((int) cms_record_int(record, "org_id"));
-	values[1] = Int64GetDatum(cms_record_int(record, "offer_id"));
-	for (int i = 0; i < lengthof(caps); i++)
-	{
-		bool isnull;
-
-		changed = changed || cms_record_changed(record, caps[i]);
-		values[2 + i] = cms_record_value(record, caps[i], &isnull);
-		nulls[2 + i] = isnull ? 'n' : ' ';
-	}
-	if (!changed)
+	if (!cms_record_changed(record, "max_issued") &&
+		!cms_record_changed(record, "max_redemptions") &&
+		!cms_record_changed(record, "max_discount_total") && !customer_rules_changed(record))
 		return;
 
-	rows = lock_all_counters(values);
+	rows = cms_counter_lock_all(org, offer_id);
 	for (uint64 i = 0; i < rows; i++)
 		issued += cms_row_int64(i, 1, 0);
 	if (cms_record_changed(record, "max_issued") &&
@@ -294,25 +251,21 @@ move_caps(const CmsRecord *record)
 						  psprintf("Use at least " INT64_FORMAT ", or NULL for no limit.", issued),
 						  "max_issued is below the " INT64_FORMAT " coupons issued",
 						  issued);
-	cms_plan_write(&set_shares, values, nulls);
+	caps.max_issued = cms_record_value(record, "max_issued", &caps.no_max_issued);
+	caps.max_redemptions = cms_record_value(record, "max_redemptions", &caps.no_max_redemptions);
+	caps.max_discount_total =
+		cms_record_value(record, "max_discount_total", &caps.no_max_discount_total);
+	caps.randomised = cms_record_is(record, "code_method", "RANDOMISED");
+	caps.new_customer_rules = customer_rules_changed(record);
+	cms_counter_set_caps(org, offer_id, &caps);
 }
 
-/*
- * The offer's row is locked, so no row of counters is made meanwhile. A fixed snapshot
- * may not show all there are.
- */
-static uint64
-lock_all_counters(const Datum *values)
+static bool
+customer_rules_changed(const CmsRecord *record)
 {
-	uint64 all;
-	uint64 rows;
-
-	cms_plan_run(&make_counters, values, NULL, false);
-	all = cms_plan_run_latest(&find_counters, values, NULL);
-	rows = cms_plan_run(&lock_counters, values, NULL, false);
-	if (rows < all)
-		cms_plan_conflict("use of the offer");
-	return rows;
+	return cms_record_changed(record, "max_uses_per_customer") ||
+		   cms_record_changed(record, "max_uses_per_customer_and_coupon") ||
+		   cms_record_changed(record, "min_days_between_uses");
 }
 
 /*
@@ -329,7 +282,7 @@ remove_offer(const CmsRecord *record)
 
 	for (int i = 0; i < lengthof(remove_codes); i++)
 		cms_plan_write(&remove_codes[i], values, NULL);
-	rows = lock_all_counters(values);
+	rows = cms_counter_lock_all((int) cms_record_int(record, "org_id"), offer_id);
 	for (uint64 i = 0; i < rows; i++)
 	{
 		if (cms_row_int64(i, 1, 0) == 0 && cms_row_int64(i, 2, 0) == 0 &&

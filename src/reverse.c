@@ -8,9 +8,11 @@
 #include "cms.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "allowance.h"
 #include "args.h"
 #include "array.h"
 #include "counter.h"
@@ -21,6 +23,7 @@
 #include "redeem.h"
 #include "request.h"
 #include "result.h"
+#include "subxact.h"
 #include "text.h"
 
 PG_FUNCTION_INFO_V1(cms_reverse);
@@ -34,6 +37,7 @@ typedef struct Reversal
 	TimestampTz at;
 	const CmsOffer *offer;
 	CmsCoupon coupon;
+	char *customer;
 	Numeric discount;
 	bool reversed_before;
 	bool returned_before;
@@ -59,10 +63,11 @@ static void reverse(Reversal *r, const CmsRequest *request);
 static void lock_coupon(Reversal *r);
 static void read_redemption(Reversal *r);
 static CmsReason judge(const Reversal *r);
-static void write_reversal(const Reversal *r);
+static bool write_reversal(const Reversal *r);
+static bool write_all(const Reversal *r);
 
 static CmsPlan lock = {
-	"SELECT c.offer_id, c.expires_at, c.revoked_at IS NOT NULL, c.uses"
+	"SELECT c.offer_id, c.expires_at, c.revoked_at IS NOT NULL, c.uses, c.coupon_id"
 	" FROM cms.coupon c"
 	" WHERE c.org_id = $1 AND c.coupon_id ="
 	"  (SELECT r.coupon_id FROM cms.redemption r WHERE r.org_id = $1 AND r.redemption_id = $2)"
@@ -71,7 +76,7 @@ static CmsPlan lock = {
 	{INT4OID, INT8OID}};
 
 static CmsPlan find = {
-	"SELECT r.discount, r.reversed_at IS NOT NULL, r.use_returned, r.redeemed_at FROM cms.redemption r"
+	"SELECT r.discount, r.reversed_at IS NOT NULL, r.use_returned, r.redeemed_at, r.customer_id FROM cms.redemption r"
 	" WHERE r.org_id = $1 AND r.redemption_id = $2 FOR NO KEY UPDATE",
 	2,
 	{INT4OID, INT8OID}};
@@ -165,7 +170,9 @@ reverse(Reversal *r, const CmsRequest *request)
 		cms_request_drop(request);
 		return;
 	}
-	write_reversal(r);
+	/* by the rules about customers as they are when it counts */
+	while (!write_reversal(r))
+		r->offer = cms_offer_get(r->org, r->coupon.offer_id, false);
 	r->returned = r->offer->reversal_restores_use;
 	answer = r->returned;
 	cms_request_keep(request, cms_array_of_int64s(&answer, 1), (Datum) 0);
@@ -189,6 +196,7 @@ lock_coupon(Reversal *r)
 	r->coupon.has_own_end = !isnull;
 	r->coupon.revoked = cms_row_bool(0, 3, false);
 	r->coupon.uses = cms_row_int32(0, 4, 0);
+	r->coupon.coupon_id = cms_row_int64(0, 5, 0);
 	r->offer = cms_offer_get(r->org, r->coupon.offer_id, false);
 }
 
@@ -205,6 +213,7 @@ read_redemption(Reversal *r)
 	r->returned_before = cms_row_bool(0, 3, false);
 	/* what is taken back has been: an earlier time would revive what has expired since */
 	r->at = Max(r->at, cms_row_timestamptz(0, 4, r->at));
+	r->customer = cms_row_text(0, 5);
 }
 
 static CmsReason
@@ -221,12 +230,30 @@ judge(const Reversal *r)
 	return CMS_OK;
 }
 
-/*
- * The customer's allowance needs no write: it counts redemptions that are live
- * or forfeited.
- */
-static void
+/* False: the offer's rules about customers have changed meanwhile, and nothing is written. */
+static bool
 write_reversal(const Reversal *r)
+{
+	CmsSubxact subxact;
+	volatile bool written = false;
+
+	CHECK_FOR_INTERRUPTS();
+	cms_subxact_begin(&subxact);
+	PG_TRY();
+	{
+		written = write_all(r);
+		cms_subxact_end(&subxact, written);
+	}
+	PG_CATCH();
+	{
+		ReThrowError(cms_subxact_failed(&subxact));
+	}
+	PG_END_TRY();
+	return written;
+}
+
+static bool
+write_all(const Reversal *r)
 {
 	bool restore = r->offer->reversal_restores_use;
 	CmsParams marked = {0};
@@ -248,6 +275,7 @@ write_reversal(const Reversal *r)
 	cms_param_bool(&marked, restore);
 	cms_plan_write(&mark, marked.values, marked.nulls);
 	cms_plan_write(&return_use, returned, NULL);
-	if (!cms_counter_add(r->offer, &count))
-		elog(ERROR, "no counters of offer " INT64_FORMAT, r->offer->offer_id);
+	if (restore && !cms_allowance_give_back(r->offer, r->customer, r->coupon.coupon_id))
+		return false;
+	return cms_counter_add(r->offer, &count);
 }

@@ -73,7 +73,7 @@ static void
 rule_limits(const CmsOffer *offer, const CmsCoupon *coupon, const CmsUseRequest *request,
 			const CmsUsage *usage, CmsVerdict *verdict)
 {
-	int64 used = (int64) coupon->uses + coupon->forfeited_uses;
+	int64 used = (int64) coupon->uses + coupon->forfeited_uses + usage->held_of_coupon;
 
 	if (offer->max_uses_per_coupon != CMS_UNLIMITED && used >= offer->max_uses_per_coupon)
 		refuse(verdict, offer->max_uses_per_coupon == 1 ? CMS_ALREADY_REDEEMED : CMS_COUPON_LIMIT);

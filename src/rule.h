@@ -45,10 +45,11 @@ typedef struct CmsUseRequest
 	TimestampTz at;
 } CmsUseRequest;
 
-/* What was used before, reversed uses left out unless forfeited. */
+/* What was used before, reversed uses left out unless forfeited; what is held counts as used. */
 typedef struct CmsUsage
 {
-	int by_customer; /* of the offer */
+	int held_of_coupon; /* uses that holds reserve */
+	int by_customer;    /* of the offer */
 	int by_customer_and_coupon;
 	bool has_near_use;       /* a use by the customer within the gap */
 	TimestampTz nearest_use; /* the last of them */

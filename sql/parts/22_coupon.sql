@@ -3,7 +3,7 @@
 CREATE SEQUENCE cms.coupon_id_seq CACHE 32;
 COMMENT ON SEQUENCE cms.coupon_id_seq IS 'Numbers of coupons.';
 
--- The columns that a use changes (uses, forfeited_uses, last_redeemed_at) are in no index and no
+-- The columns that a use changes (uses, forfeited_uses, last_redeemed_at, held_until) are in no index and no
 -- index predicate, and pages keep room, so that a redemption is a HOT update.
 CREATE TABLE cms.coupon (
 	org_id      int         NOT NULL,
@@ -20,6 +20,7 @@ CREATE TABLE cms.coupon (
 	uses        int         NOT NULL DEFAULT 0,
 	forfeited_uses int      NOT NULL DEFAULT 0,
 	last_redeemed_at timestamptz,
+	held_until  timestamptz,
 	revoked_at  timestamptz,
 	CONSTRAINT coupon_pkey PRIMARY KEY (org_id, coupon_id)
 ) WITH (fillfactor = 90);
@@ -45,6 +46,7 @@ COMMENT ON COLUMN cms.coupon.consumer_ref IS 'Campaign or program that issued it
 COMMENT ON COLUMN cms.coupon.uses IS 'Live uses.';
 COMMENT ON COLUMN cms.coupon.forfeited_uses IS 'Uses whose reversal did not give them back.';
 COMMENT ON COLUMN cms.coupon.last_redeemed_at IS 'When it was redeemed last, reversed or not.';
+COMMENT ON COLUMN cms.coupon.held_until IS 'When the last of its holds ends; from then on, and where NULL, no hold counts.';
 COMMENT ON COLUMN cms.coupon.revoked_at IS 'When it was revoked; NULL: it is not.';
 
 CREATE SEQUENCE cms.redemption_id_seq CACHE 32;
@@ -56,7 +58,6 @@ CREATE TABLE cms.redemption (
 	offer_id      bigint      NOT NULL,
 	coupon_id     bigint      NOT NULL,
 	customer_id   text COLLATE "C",
-	nth           int,
 	anonymous_common boolean  NOT NULL DEFAULT false,
 	bill_ref      text COLLATE "C" NOT NULL,
 	bill_amount   numeric     NOT NULL,
@@ -76,8 +77,8 @@ CREATE TABLE cms.redemption (
 	CONSTRAINT redemption_of_a_coupon_on_a_bill_is_unique UNIQUE (org_id, coupon_id, bill_ref)
 ) WITH (fillfactor = 90);
 ALTER SEQUENCE cms.redemption_id_seq OWNED BY cms.redemption.redemption_id;
-CREATE UNIQUE INDEX redemption_nth_of_a_customer_is_unique
-	ON cms.redemption (org_id, customer_id, offer_id, nth) WHERE customer_id IS NOT NULL;
+CREATE INDEX redemption_of_a_customer
+	ON cms.redemption (org_id, customer_id, offer_id, redeemed_at) WHERE customer_id IS NOT NULL;
 CREATE UNIQUE INDEX redemption_of_a_common_code_by_nobody_on_a_bill_is_unique
 	ON cms.redemption (org_id, offer_id, bill_ref) WHERE anonymous_common;
 COMMENT ON TABLE cms.redemption IS 'One row per use of a coupon on a bill, live unless reversed. Written by the actions only.';
@@ -86,7 +87,6 @@ COMMENT ON COLUMN cms.redemption.redemption_id IS 'Number of the redemption.';
 COMMENT ON COLUMN cms.redemption.offer_id IS 'The offer.';
 COMMENT ON COLUMN cms.redemption.coupon_id IS 'The coupon.';
 COMMENT ON COLUMN cms.redemption.customer_id IS 'The redeemer, who need not be the holder.';
-COMMENT ON COLUMN cms.redemption.nth IS 'This is the nth use of the offer by the redeemer, reversed ones counted.';
 COMMENT ON COLUMN cms.redemption.anonymous_common IS 'Whether a common code was used by nobody in particular.';
 COMMENT ON COLUMN cms.redemption.bill_ref IS 'The caller''s reference of the bill; repeated with the same coupon it is the same redemption.';
 COMMENT ON COLUMN cms.redemption.bill_amount IS 'Amount of the bill.';
@@ -102,6 +102,28 @@ COMMENT ON COLUMN cms.redemption.reversed_at IS 'When it was reversed; NULL: liv
 COMMENT ON COLUMN cms.redemption.reversed_by IS 'Role that reversed it.';
 COMMENT ON COLUMN cms.redemption.reversal_note IS 'Why it was reversed.';
 COMMENT ON COLUMN cms.redemption.use_returned IS 'Whether the reversal gave the use back.';
+
+-- Uses of customers, where a rule of the offer asks for them: the row that decides, and that spares counting
+-- redemptions. Made at the first use that needs it, by counting; of an older epoch than the counters' it is as
+-- good as absent.
+CREATE TABLE cms.customer_use (
+	org_id      int    NOT NULL,
+	offer_id    bigint NOT NULL,
+	customer_id text COLLATE "C" NOT NULL,
+	coupon_id   bigint NOT NULL,
+	uses        int    NOT NULL,
+	held_until  timestamptz,
+	epoch       int    NOT NULL,
+	CONSTRAINT customer_use_pkey PRIMARY KEY (org_id, offer_id, customer_id, coupon_id)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE cms.customer_use IS 'How often a customer used an offer, or a coupon, where the offer limits it. Kept by the actions only.';
+COMMENT ON COLUMN cms.customer_use.org_id IS 'The org.';
+COMMENT ON COLUMN cms.customer_use.offer_id IS 'The offer.';
+COMMENT ON COLUMN cms.customer_use.customer_id IS 'The redeemer.';
+COMMENT ON COLUMN cms.customer_use.coupon_id IS 'The coupon; 0: all of the offer.';
+COMMENT ON COLUMN cms.customer_use.uses IS 'Uses that count: live ones, and those whose reversal did not give them back.';
+COMMENT ON COLUMN cms.customer_use.epoch IS 'customer_epoch of the offer''s counters when the row was made.';
+COMMENT ON COLUMN cms.customer_use.held_until IS 'When the last of the holds ends; from then on, and where NULL, no hold counts.';
 
 CREATE TABLE cms.claim (
 	org_id        int    NOT NULL,
@@ -130,7 +152,7 @@ COMMENT ON COLUMN cms.claim.claimed_by IS 'Role that claimed.';
 COMMENT ON COLUMN cms.claim.claimed_at IS 'When it was claimed.';
 
 -- Counters of an offer, in slots: their sum is the offer's. A share is what a slot may give out
--- (NULL: no cap); the shares of an offer add up to its cap. A row is made at the first use.
+-- (NULL: no cap); the shares of an offer add up to its cap. Rows are made at the first use.
 CREATE TABLE cms.offer_slot (
 	org_id          int     NOT NULL,
 	offer_id        bigint  NOT NULL,
@@ -144,18 +166,21 @@ CREATE TABLE cms.offer_slot (
 	uses            bigint  NOT NULL DEFAULT 0,
 	forfeited_uses  bigint  NOT NULL DEFAULT 0,
 	redeemed_coupons bigint NOT NULL DEFAULT 0,
+	held            bigint  NOT NULL DEFAULT 0,
 	discount        numeric NOT NULL DEFAULT 0,
 	forfeited_discount numeric NOT NULL DEFAULT 0,
+	held_discount   numeric NOT NULL DEFAULT 0,
+	customer_epoch  int     NOT NULL DEFAULT 0,
 	first_issued_at timestamptz,
 	last_issued_at  timestamptz,
 	first_redeemed_at timestamptz,
 	last_redeemed_at timestamptz,
 	CONSTRAINT offer_slot_pkey PRIMARY KEY (org_id, offer_id, slot)
-) WITH (fillfactor = 40);
+) WITH (fillfactor = 20);
 COMMENT ON TABLE cms.offer_slot IS 'Counters of an offer, kept exact by the actions; the sum over the slots is the offer''s number.';
 COMMENT ON COLUMN cms.offer_slot.org_id IS 'The org.';
 COMMENT ON COLUMN cms.offer_slot.offer_id IS 'The offer.';
-COMMENT ON COLUMN cms.offer_slot.slot IS 'Number of the slot; 0 decides on caps.';
+COMMENT ON COLUMN cms.offer_slot.slot IS 'Number of the slot; sessions spread over the slots, and the last units of a cap are in slot 0.';
 COMMENT ON COLUMN cms.offer_slot.issue_share IS 'Issues the slot may count; NULL: no cap.';
 COMMENT ON COLUMN cms.offer_slot.redemption_share IS 'Uses the slot may count; NULL: no cap.';
 COMMENT ON COLUMN cms.offer_slot.budget_share IS 'Discount the slot may count; NULL: no cap.';
@@ -165,12 +190,75 @@ COMMENT ON COLUMN cms.offer_slot.next_position IS 'Next place in the order of a 
 COMMENT ON COLUMN cms.offer_slot.uses IS 'Live uses.';
 COMMENT ON COLUMN cms.offer_slot.forfeited_uses IS 'Uses whose reversal did not give them back.';
 COMMENT ON COLUMN cms.offer_slot.redeemed_coupons IS 'Coupons with a live use.';
+COMMENT ON COLUMN cms.offer_slot.held IS 'Uses reserved by holds that nobody has ended yet; a hold past its end counts for nobody.';
 COMMENT ON COLUMN cms.offer_slot.discount IS 'Discount of the live uses.';
 COMMENT ON COLUMN cms.offer_slot.forfeited_discount IS 'Discount of the forfeited uses, which the budget still counts.';
+COMMENT ON COLUMN cms.offer_slot.held_discount IS 'Discount reserved by these holds.';
+COMMENT ON COLUMN cms.offer_slot.customer_epoch IS 'Raised, in all slots alike, whenever a limit or gap per customer of the offer changes: a use is counted only by who knows the rules that hold.';
 COMMENT ON COLUMN cms.offer_slot.first_issued_at IS 'First issue.';
 COMMENT ON COLUMN cms.offer_slot.last_issued_at IS 'Last issue.';
 COMMENT ON COLUMN cms.offer_slot.first_redeemed_at IS 'First redemption.';
 COMMENT ON COLUMN cms.offer_slot.last_redeemed_at IS 'Last redemption.';
+
+CREATE SEQUENCE cms.hold_id_seq CACHE 32;
+COMMENT ON SEQUENCE cms.hold_id_seq IS 'Numbers of holds.';
+CREATE TABLE cms.hold (
+	org_id        int         NOT NULL,
+	hold_id       bigint      NOT NULL,
+	offer_id      bigint      NOT NULL,
+	coupon_id     bigint      NOT NULL,
+	customer_id   text COLLATE "C",
+	anonymous_common boolean  NOT NULL DEFAULT false,
+	order_ref     text COLLATE "C" NOT NULL,
+	status        text COLLATE "C" NOT NULL DEFAULT 'HELD',
+	bill_amount   numeric     NOT NULL,
+	eligible_amount numeric   NOT NULL,
+	discount      numeric     NOT NULL,
+	items         jsonb,
+	store_id      text COLLATE "C",
+	till_id       text COLLATE "C",
+	held_at       timestamptz NOT NULL,
+	expires_at    timestamptz NOT NULL,
+	recorded_at   timestamptz NOT NULL,
+	recorded_by   text        NOT NULL,
+	uses_left     int,
+	slot          int         NOT NULL,
+	ended_at      timestamptz,
+	redemption_id bigint,
+	CONSTRAINT hold_pkey PRIMARY KEY (org_id, hold_id),
+	CONSTRAINT hold_status_must_be_a_status CHECK (status IN ('HELD', 'CONFIRMED', 'RELEASED', 'EXPIRED'))
+) WITH (fillfactor = 90);
+ALTER SEQUENCE cms.hold_id_seq OWNED BY cms.hold.hold_id;
+CREATE INDEX hold_of_a_coupon ON cms.hold (org_id, coupon_id, order_ref, hold_id);
+CREATE UNIQUE INDEX hold_of_a_coupon_for_an_order_is_unique
+	ON cms.hold (org_id, coupon_id, order_ref) WHERE status = 'HELD';
+CREATE UNIQUE INDEX hold_of_a_common_code_by_nobody_for_an_order_is_unique
+	ON cms.hold (org_id, offer_id, order_ref) WHERE status = 'HELD' AND anonymous_common;
+CREATE INDEX hold_of_a_customer ON cms.hold (org_id, customer_id, offer_id) WHERE status = 'HELD' AND customer_id IS NOT NULL;
+CREATE INDEX hold_by_end ON cms.hold (org_id, offer_id, expires_at) WHERE status = 'HELD';
+COMMENT ON TABLE cms.hold IS 'Uses reserved for orders. A hold counts while its status is HELD and its end has not come. Written by the actions only.';
+COMMENT ON COLUMN cms.hold.org_id IS 'The org.';
+COMMENT ON COLUMN cms.hold.hold_id IS 'Number of the hold.';
+COMMENT ON COLUMN cms.hold.offer_id IS 'The offer.';
+COMMENT ON COLUMN cms.hold.coupon_id IS 'The coupon.';
+COMMENT ON COLUMN cms.hold.customer_id IS 'The redeemer.';
+COMMENT ON COLUMN cms.hold.anonymous_common IS 'Whether a common code is held by nobody in particular.';
+COMMENT ON COLUMN cms.hold.order_ref IS 'The caller''s reference of the order; repeated with the same coupon it is the same hold.';
+COMMENT ON COLUMN cms.hold.status IS 'HELD, CONFIRMED (redeemed), RELEASED or EXPIRED (found expired, and given back).';
+COMMENT ON COLUMN cms.hold.bill_amount IS 'Amount of the bill.';
+COMMENT ON COLUMN cms.hold.eligible_amount IS 'Amount of the lines that the discount was computed on.';
+COMMENT ON COLUMN cms.hold.discount IS 'Discount promised.';
+COMMENT ON COLUMN cms.hold.items IS 'Lines of the bill as they came.';
+COMMENT ON COLUMN cms.hold.store_id IS 'Store of the request.';
+COMMENT ON COLUMN cms.hold.till_id IS 'Till of the request.';
+COMMENT ON COLUMN cms.hold.held_at IS 'Time of the request.';
+COMMENT ON COLUMN cms.hold.expires_at IS 'When the hold ends by itself.';
+COMMENT ON COLUMN cms.hold.recorded_at IS 'The server''s own time.';
+COMMENT ON COLUMN cms.hold.recorded_by IS 'Role that held.';
+COMMENT ON COLUMN cms.hold.uses_left IS 'Uses of the coupon left after it; NULL: unlimited.';
+COMMENT ON COLUMN cms.hold.slot IS 'Slot of the offer''s counters that counts it.';
+COMMENT ON COLUMN cms.hold.ended_at IS 'When it was confirmed, released or found expired.';
+COMMENT ON COLUMN cms.hold.redemption_id IS 'The redemption that it became.';
 
 -- Which state of an offer's rules a compiled copy stands for. A value is used once and never again,
 -- also after a rollback. Derived: a fresh database starts without rows, so it is not dumped.

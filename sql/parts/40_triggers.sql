@@ -72,7 +72,8 @@ BEGIN
 		EXECUTE pg_catalog.format('CREATE TRIGGER no_truncate BEFORE TRUNCATE ON cms.%I
 			FOR EACH STATEMENT EXECUTE FUNCTION cms.cms_guard()', table_name);
 	END LOOP;
-	FOREACH table_name IN ARRAY ARRAY['coupon', 'redemption', 'claim', 'offer_slot', 'offer_version', 'offer_key', 'request']
+	FOREACH table_name IN ARRAY ARRAY['coupon', 'redemption', 'hold', 'customer_use', 'claim', 'offer_slot',
+		'offer_version', 'offer_key', 'request']
 	LOOP
 		EXECUTE pg_catalog.format('CREATE TRIGGER written_by_actions_only BEFORE UPDATE OR DELETE OR TRUNCATE ON cms.%I
 			FOR EACH STATEMENT EXECUTE FUNCTION cms.cms_guard()', table_name);

@@ -65,16 +65,17 @@ CREATE VIEW cms.offer_performance WITH (security_barrier) AS
 		CASE WHEN o.max_issued IS NOT NULL
 		     THEN GREATEST(o.max_issued - COALESCE(s.issued, 0), 0) END AS issues_left,
 		CASE WHEN o.max_redemptions IS NOT NULL
-		     THEN GREATEST(o.max_redemptions - COALESCE(s.uses + s.forfeited_uses, 0), 0) END AS redemptions_left,
+		     THEN GREATEST(o.max_redemptions - COALESCE(s.uses + s.forfeited_uses + s.held, 0), 0) END AS redemptions_left,
 		CASE WHEN o.max_discount_total IS NOT NULL
-		     THEN GREATEST(o.max_discount_total - COALESCE(s.discount + s.forfeited_discount, 0), 0) END AS budget_left,
+		     THEN GREATEST(o.max_discount_total - COALESCE(s.discount + s.forfeited_discount + s.held_discount, 0), 0) END AS budget_left,
 		s.first_issued_at, s.last_issued_at, s.first_redeemed_at, s.last_redeemed_at
 	FROM cms.offer o
 	LEFT JOIN LATERAL (
 		SELECT sum(t.issued)::bigint AS issued, sum(t.stock)::bigint AS stock,
 			sum(t.redeemed_coupons)::bigint AS redeemed_coupons, sum(t.uses)::bigint AS uses,
-			sum(t.forfeited_uses)::bigint AS forfeited_uses,
+			sum(t.forfeited_uses)::bigint AS forfeited_uses, sum(t.held)::bigint AS held,
 			sum(t.discount) AS discount, sum(t.forfeited_discount) AS forfeited_discount,
+			sum(t.held_discount) AS held_discount,
 			min(t.first_issued_at) AS first_issued_at, max(t.last_issued_at) AS last_issued_at,
 			min(t.first_redeemed_at) AS first_redeemed_at, max(t.last_redeemed_at) AS last_redeemed_at
 		FROM cms.offer_slot t WHERE t.org_id = o.org_id AND t.offer_id = o.offer_id
@@ -92,8 +93,8 @@ COMMENT ON COLUMN cms.offer_performance.uses IS 'Live uses.';
 COMMENT ON COLUMN cms.offer_performance.redemption_rate IS 'redeemed / issued; NULL when nothing is issued.';
 COMMENT ON COLUMN cms.offer_performance.discount_given IS 'Discount of the live uses.';
 COMMENT ON COLUMN cms.offer_performance.issues_left IS 'Issues left under max_issued; NULL: unlimited.';
-COMMENT ON COLUMN cms.offer_performance.redemptions_left IS 'Uses left under max_redemptions, never negative; NULL: unlimited.';
-COMMENT ON COLUMN cms.offer_performance.budget_left IS 'Discount left under max_discount_total, never negative; NULL: unlimited.';
+COMMENT ON COLUMN cms.offer_performance.redemptions_left IS 'Uses left under max_redemptions, held ones taken off, never negative; NULL: unlimited.';
+COMMENT ON COLUMN cms.offer_performance.budget_left IS 'Discount left under max_discount_total, what is held taken off, never negative; NULL: unlimited.';
 COMMENT ON COLUMN cms.offer_performance.first_issued_at IS 'First issue.';
 COMMENT ON COLUMN cms.offer_performance.last_issued_at IS 'Last issue.';
 COMMENT ON COLUMN cms.offer_performance.first_redeemed_at IS 'First redemption.';

@@ -54,12 +54,12 @@ GRANT SELECT ON cms.org_entity TO cms_issuer, cms_redeemer, cms_analyst;
 GRANT SELECT (org_id, offer_id, code, name, pos_code, status, expires_on) ON cms.offer TO cms_issuer, cms_redeemer;
 
 -- what the actions write
-GRANT SELECT ON cms.coupon, cms.redemption, cms.claim TO cms_manager;
+GRANT SELECT ON cms.coupon, cms.redemption, cms.hold, cms.claim TO cms_manager;
 GRANT SELECT ON cms.coupon, cms.claim TO cms_issuer;
-GRANT SELECT ON cms.coupon, cms.redemption TO cms_redeemer;
-GRANT SELECT ON cms.redemption, cms.claim TO cms_analyst;
+GRANT SELECT ON cms.coupon, cms.redemption, cms.hold TO cms_redeemer;
+GRANT SELECT ON cms.redemption, cms.hold, cms.claim TO cms_analyst;
 GRANT SELECT (org_id, coupon_id, offer_id, shared, customer_id, nth, issued_at, expires_at, service, consumer_ref,
-	uses, forfeited_uses, last_redeemed_at, revoked_at) ON cms.coupon TO cms_analyst;
+	uses, forfeited_uses, last_redeemed_at, held_until, revoked_at) ON cms.coupon TO cms_analyst;
 GRANT SELECT, INSERT, DELETE ON cms.code_upload TO cms_manager;
 -- not the org nor who brought it: a line moved to another org would be loaded there
 GRANT UPDATE (offer_id, code, customer_id, reason, message) ON cms.code_upload TO cms_manager;
@@ -94,7 +94,8 @@ DECLARE
 	table_name text;
 BEGIN
 	FOREACH table_name IN ARRAY ARRAY['org', 'org_role', 'org_entity', 'poc', 'offer', 'offer_product', 'offer_entity',
-		'offer_window', 'offer_audience', 'offer_exclusion', 'offer_reminder', 'offer_poc', 'coupon', 'redemption', 'claim']
+		'offer_window', 'offer_audience', 'offer_exclusion', 'offer_reminder', 'offer_poc', 'coupon', 'redemption',
+		'hold', 'claim']
 	LOOP
 		EXECUTE pg_catalog.format('ALTER TABLE cms.%I ENABLE ROW LEVEL SECURITY', table_name);
 		EXECUTE pg_catalog.format('CREATE POLICY own_orgs ON cms.%I

@@ -126,6 +126,12 @@ INSERT INTO done SELECT 'reverse', reversed AND use_returned
 FROM cms.cms_reverse(pg_temp.use('full', 'c3', 'bill 10', '2025-03-05 10:00+00'), 'by mistake', 'reversal 1', '2025-03-06 10:00+00');
 INSERT INTO done SELECT 'reverse', reversed AND NOT use_returned
 FROM cms.cms_reverse(pg_temp.use('uploaded', 'c1', 'bill 11', '2025-03-05 10:00+00'), at => '2025-03-06 10:00+00');
+-- held once, and given back
+INSERT INTO cms.hold (org_id, hold_id, offer_id, coupon_id, order_ref, status, bill_amount, eligible_amount, discount, held_at,
+	expires_at, recorded_at, recorded_by, slot, ended_at)
+SELECT org_id, nextval('cms.hold_id_seq'), offer_id, coupon_id, 'order 1', 'RELEASED', 100, 100, 10, '2025-03-05 10:00+00',
+	'2025-03-05 10:10+00', now(), current_user, 0, '2025-03-05 10:05+00'
+FROM cms.coupon WHERE org_id = 1 AND offer_id = pg_temp.o('full') ORDER BY coupon_id LIMIT 1;
 -- revoked in every way, and a revoked code given to somebody else
 INSERT INTO done SELECT 'revoke', (r.revoked_issued, r.revoked_unissued) = (1, 1)
 FROM cms.cms_revoke(pg_temp.o('uploaded'), 'CODES', codes => '{up2,up6}', confirm => true, at => '2025-03-06 10:00+00') r;

@@ -161,8 +161,28 @@ problem (offer_id, problem) AS (
 	  AND (q.redeemed_on, q.redemption_id) > (r.redeemed_on, r.redemption_id)
 	  AND q.redeemed_on - r.redeemed_on < o.min_days_between_uses
 	UNION ALL
-	SELECT offer_id, format('the redemptions of %s are numbered to %s, there are %s', customer_id, max(nth), count(*))
-	FROM redemption WHERE customer_id IS NOT NULL GROUP BY offer_id, customer_id HAVING max(nth) <> count(*)
+	SELECT u.offer_id, format('%s is kept with %s uses of coupon %s, recounted %s', u.customer_id, u.uses, u.coupon_id, count(r.redemption_id))
+	FROM cms.customer_use u JOIN offer o ON o.org_id = u.org_id AND o.offer_id = u.offer_id
+		AND u.epoch = (SELECT max(s.customer_epoch) FROM cms.offer_slot s WHERE s.org_id = u.org_id AND s.offer_id = u.offer_id)
+	LEFT JOIN redemption r ON r.offer_id = u.offer_id AND r.customer_id = u.customer_id AND (r.live OR r.forfeited)
+		AND u.coupon_id IN (0, r.coupon_id)
+	WHERE CASE WHEN u.coupon_id = 0 THEN o.max_uses_per_customer IS NOT NULL OR o.min_days_between_uses > 0
+		ELSE o.max_uses_per_customer_and_coupon IS NOT NULL END
+	GROUP BY u.offer_id, u.customer_id, u.coupon_id, u.uses HAVING count(r.redemption_id) <> u.uses
+	-- holds
+	UNION ALL
+	SELECT o.offer_id, format('counter held is %s with %s, recounted %s with %s', s.held, s.held_discount, h.held, h.held_discount)
+	FROM offer o
+	CROSS JOIN LATERAL (SELECT COALESCE(sum(s.held), 0) AS held, COALESCE(sum(s.held_discount), 0) AS held_discount
+		FROM cms.offer_slot s WHERE s.org_id = o.org_id AND s.offer_id = o.offer_id) s
+	CROSS JOIN LATERAL (SELECT count(*) AS held, COALESCE(sum(h.discount), 0) AS held_discount
+		FROM cms.hold h WHERE h.org_id = o.org_id AND h.offer_id = o.offer_id AND h.status = 'HELD') h
+	WHERE (s.held, s.held_discount) IS DISTINCT FROM (h.held, h.held_discount)
+	UNION ALL
+	SELECT h.offer_id, format('hold %s is not told by its coupon', h.hold_id)
+	FROM offer o JOIN cms.hold h ON h.org_id = o.org_id AND h.offer_id = o.offer_id
+	JOIN cms.coupon c ON c.org_id = h.org_id AND c.coupon_id = h.coupon_id
+	WHERE h.status = 'HELD' AND (c.held_until IS NULL OR c.held_until < h.expires_at)
 	-- the customer's coupons
 	UNION ALL
 	SELECT c.offer_id, format('%s was issued %s of at most %s', c.customer_id, count(*), o.max_issued_per_customer)

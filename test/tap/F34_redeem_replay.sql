@@ -1,6 +1,6 @@
 -- F34: the reference of the bill: repeated calls, conflicts, and what is recorded.
 BEGIN;
-SELECT plan(67);
+SELECT plan(66);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -107,12 +107,11 @@ SELECT is(answer(code_of('lines', 'ann'), 'ann', 100, 'L1'), 'OK replayed 10.00 
 SELECT is(answer(code_of('lines', 'ann'), 'ann', 100, 'L2'), 'COUPON_REVOKED', 'another cannot');
 
 -- what is recorded
-SELECT is(rows_of($$ SELECT customer_id, nth, bill_amount, eligible_amount, discount, store_id, till_id, redeemed_at AT TIME ZONE 'Asia/Kolkata',
+SELECT is(rows_of($$ SELECT customer_id, bill_amount, eligible_amount, discount, store_id, till_id, redeemed_at AT TIME ZONE 'Asia/Kolkata',
 		recorded_at BETWEEN now() AND clock_timestamp(), recorded_by, uses_left, reversed_at, use_returned
 	FROM cms.redemption WHERE bill_ref = 'B1' AND offer_id = o('three') $$),
-	format('(ann,1,200,200,20.00,S1,T1,"2025-11-12 11:00:00",t,%s,2,,)', current_user), 'a redemption has all of the request, and who recorded it when');
+	format('(ann,200,200,20.00,S1,T1,"2025-11-12 11:00:00",t,%s,2,,)', current_user), 'a redemption has all of the request, and who recorded it when');
 SELECT is((SELECT last_redeemed_at FROM cms.coupon WHERE code = :'code'), :t::timestamptz, 'the coupon knows its last use');
-SELECT is((SELECT array_agg(nth ORDER BY nth) FROM cms.redemption WHERE customer_id = 'ann' AND offer_id = o('three')), '{1,2,3}', 'a customer''s uses are numbered');
 SELECT counted('and nothing was miscounted');
 
 SELECT * FROM finish();

@@ -1,0 +1,330 @@
+/*
+ * allowance.c
+ *	  The uses of a customer, where an offer limits them or asks for a gap.
+ *
+ * A row of cms.customer_use has the number of uses that count, so that a customer with ten
+ * thousand of them costs what one with none costs. It is made when a rule asks for the first
+ * time, by counting redemptions. Who redeems writes the row under the condition that it is as
+ * it was read: two redemptions of one customer, or a hold and a redemption, meet there whatever
+ * their coupons are, and the second reads and decides again.
+ *
+ * Holds are not counted in the row: which of them live depends on the time of the request. The
+ * row has the end of the last one; before that time the holds themselves are looked at.
+ */
+#include "cms.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "allowance.h"
+#include "plan.h"
+
+static void read_row(CmsAllowanceRow *row, int first_column);
+static void
+read_gap(const CmsOffer *offer, const CmsUseRequest *request, bool read_only, CmsUsage *usage);
+static void read_holds(const CmsOffer *offer, int64 coupon_id, const CmsUseRequest *request,
+					   int64 own_hold, bool read_only, CmsUsage *usage);
+static void gap_of(const CmsOffer *offer, TimestampTz at, TimestampTz *first, TimestampTz *end);
+static bool write_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int uses,
+					  bool has_hold, TimestampTz held_until, CmsAllowanceRow *row);
+static bool give_back_row(const CmsOffer *offer, const char *customer, int64 coupon_id);
+
+/* A use counts unless it was reversed and given back. */
+#define COUNT_USES                                                    \
+	"(SELECT count(*)::int FROM cms.redemption r"                     \
+	" WHERE r.org_id = $1 AND r.customer_id = $3 AND r.offer_id = $2" \
+	" AND (r.reversed_at IS NULL OR NOT r.use_returned)"
+#define COUNT_USES_OF_COUPON COUNT_USES " AND r.coupon_id = $4)"
+/* a hint where to look: also of another coupon, or expired */
+#define LAST_HOLD                                                     \
+	"(SELECT max(h.expires_at) FROM cms.hold h"                       \
+	" WHERE h.org_id = $1 AND h.customer_id = $3 AND h.offer_id = $2" \
+	" AND h.status = 'HELD')"
+
+static CmsPlan find = {
+	"SELECT o.uses IS NOT NULL, CASE WHEN $5 THEN COALESCE(o.uses, " COUNT_USES ")) END,"
+	" CASE WHEN o.uses IS NOT NULL THEN o.held_until WHEN $5 THEN " LAST_HOLD " END,"
+	" c.uses IS NOT NULL, CASE WHEN $6 THEN COALESCE(c.uses, " COUNT_USES_OF_COUPON ") END,"
+	" CASE WHEN c.uses IS NOT NULL THEN c.held_until WHEN $6 THEN " LAST_HOLD " END"
+	" FROM (SELECT 1) one"
+	" LEFT JOIN cms.customer_use o ON o.org_id = $1 AND o.offer_id = $2 AND o.customer_id = $3"
+	"  AND o.coupon_id = 0 AND o.epoch = $7"
+	" LEFT JOIN cms.customer_use c ON c.org_id = $1 AND c.offer_id = $2 AND c.customer_id = $3"
+	"  AND c.coupon_id = $4 AND $4 <> 0 AND c.epoch = $7",
+	7,
+	{INT4OID, INT8OID, TEXTOID, INT8OID, BOOLOID, BOOLOID, INT4OID}};
+
+static CmsPlan last_use_within = {
+	"SELECT r.redeemed_at FROM cms.redemption r"
+	" WHERE r.org_id = $1 AND r.customer_id = $3 AND r.offer_id = $2"
+	" AND r.redeemed_at >= $4 AND r.redeemed_at < $5 AND (r.reversed_at IS NULL OR NOT r.use_returned)"
+	" ORDER BY r.redeemed_at DESC LIMIT 1",
+	5,
+	{INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+
+static CmsPlan live_holds = {
+	"SELECT count(*)::int, count(*) FILTER (WHERE h.coupon_id = $4)::int,"
+	" max(h.held_at) FILTER (WHERE h.held_at >= $7 AND h.held_at < $8)"
+	" FROM cms.hold h WHERE h.org_id = $1 AND h.customer_id = $3 AND h.offer_id = $2 AND h.status = 'HELD'"
+	" AND h.expires_at > $5 AND h.hold_id <> $6",
+	8,
+	{INT4OID, INT8OID, TEXTOID, INT8OID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+
+static CmsPlan insert = {
+	"INSERT INTO cms.customer_use AS u (org_id, offer_id, customer_id, coupon_id, uses, held_until, epoch)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (org_id, offer_id, customer_id, coupon_id)"
+	" DO UPDATE SET uses = $5, held_until = $6, epoch = $7 WHERE u.epoch < $7",
+	7,
+	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID, TIMESTAMPTZOID, INT4OID}};
+
+static CmsPlan update = {
+	"UPDATE cms.customer_use SET uses = $5, held_until = $6"
+	" WHERE org_id = $1 AND offer_id = $2 AND customer_id = $3 AND coupon_id = $4"
+	" AND epoch = $7 AND uses = $8 AND held_until IS NOT DISTINCT FROM $9",
+	9,
+	{INT4OID,
+	 INT8OID,
+	 TEXTOID,
+	 INT8OID,
+	 INT4OID,
+	 TIMESTAMPTZOID,
+	 INT4OID,
+	 INT4OID,
+	 TIMESTAMPTZOID}};
+
+static CmsPlan take_back = {
+	"UPDATE cms.customer_use SET uses = uses - 1"
+	" WHERE org_id = $1 AND offer_id = $2 AND customer_id = $3 AND coupon_id = $4 AND epoch = $5",
+	5,
+	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID}};
+
+static CmsPlan insert_counted = {
+	"INSERT INTO cms.customer_use AS u (org_id, offer_id, customer_id, coupon_id, uses, held_until, epoch)"
+	" SELECT $1, $2, $3, $4, CASE WHEN $4 = 0 THEN " COUNT_USES ") ELSE " COUNT_USES_OF_COUPON
+	" END, " LAST_HOLD ", $5 ON CONFLICT (org_id, offer_id, customer_id, coupon_id)"
+	" DO UPDATE SET uses = excluded.uses, held_until = excluded.held_until, epoch = excluded.epoch"
+	" WHERE u.epoch < $5",
+	5,
+	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID}};
+
+void
+cms_allowance_read(const CmsOffer *offer, int64 coupon_id, const CmsUseRequest *request,
+				   int64 own_hold, bool read_only, CmsAllowance *allowance, CmsUsage *usage)
+{
+	CmsParams params = {0};
+
+	memset(allowance, 0, sizeof(*allowance));
+	if (request->customer == NULL || offer->customer_rules == 0)
+		return;
+	allowance->of_offer.kept = (offer->customer_rules & CMS_CUSTOMER_OFFER) != 0;
+	allowance->of_coupon.kept = (offer->customer_rules & CMS_CUSTOMER_COUPON) != 0;
+	cms_param_int(&params, offer->org);
+	cms_param_int64(&params, offer->offer_id);
+	cms_param_text(&params, request->customer);
+	cms_param_int64(&params, coupon_id);
+	cms_param_bool(&params, allowance->of_offer.kept);
+	cms_param_bool(&params, allowance->of_coupon.kept);
+	cms_param_int(&params, offer->customer_epoch);
+	cms_plan_run(&find, params.values, params.nulls, read_only);
+	read_row(&allowance->of_offer, 1);
+	read_row(&allowance->of_coupon, 4);
+	usage->by_customer = allowance->of_offer.uses;
+	usage->by_customer_and_coupon = allowance->of_coupon.uses;
+	if (offer->min_days_between_uses > 0)
+		read_gap(offer, request, read_only, usage);
+	if ((allowance->of_offer.has_hold && allowance->of_offer.held_until > request->at) ||
+		(allowance->of_coupon.has_hold && allowance->of_coupon.held_until > request->at))
+		read_holds(offer, coupon_id, request, own_hold, read_only, usage);
+}
+
+static void
+read_row(CmsAllowanceRow *row, int first_column)
+{
+	bool isnull;
+
+	row->exists = cms_row_bool(0, first_column, false);
+	row->uses = cms_row_int32(0, first_column + 1, 0);
+	row->held_until = DatumGetTimestampTz(cms_row_value(0, first_column + 2, &isnull));
+	row->has_hold = !isnull;
+}
+
+/* F27 */
+static void
+read_gap(const CmsOffer *offer, const CmsUseRequest *request, bool read_only, CmsUsage *usage)
+{
+	TimestampTz first;
+	TimestampTz end;
+	CmsParams params = {0};
+
+	gap_of(offer, request->at, &first, &end);
+	cms_param_int(&params, offer->org);
+	cms_param_int64(&params, offer->offer_id);
+	cms_param_text(&params, request->customer);
+	cms_param_instant(&params, first);
+	cms_param_instant(&params, end);
+	if (cms_plan_run(&last_use_within, params.values, params.nulls, read_only) == 0)
+		return;
+	usage->has_near_use = true;
+	usage->nearest_use = cms_row_timestamptz(0, 1, 0);
+}
+
+/* What is held is as good as used, as long as the hold lasts. */
+static void
+read_holds(const CmsOffer *offer, int64 coupon_id, const CmsUseRequest *request, int64 own_hold,
+		   bool read_only, CmsUsage *usage)
+{
+	TimestampTz first;
+	TimestampTz end;
+	CmsParams params = {0};
+
+	gap_of(offer, request->at, &first, &end);
+	cms_param_int(&params, offer->org);
+	cms_param_int64(&params, offer->offer_id);
+	cms_param_text(&params, request->customer);
+	cms_param_int64(&params, coupon_id);
+	cms_param_instant(&params, request->at);
+	cms_param_int64(&params, own_hold);
+	cms_param_instant(&params, first);
+	cms_param_instant(&params, end);
+	cms_plan_run(&live_holds, params.values, params.nulls, read_only);
+	usage->by_customer += cms_row_int32(0, 1, 0);
+	usage->by_customer_and_coupon += cms_row_int32(0, 2, 0);
+
+	TimestampTz held_at = cms_row_timestamptz(0, 3, DT_NOBEGIN);
+
+	if (TIMESTAMP_IS_NOBEGIN(held_at) || (usage->has_near_use && usage->nearest_use >= held_at))
+		return;
+	usage->has_near_use = true;
+	usage->nearest_use = held_at;
+}
+
+/* The gap is between calendar days, to either side of the day of the request; without one, nothing. */
+static void
+gap_of(const CmsOffer *offer, TimestampTz at, TimestampTz *first, TimestampTz *end)
+{
+	DateADT today = cms_local_date(at, offer->zone);
+	int gap = offer->min_days_between_uses;
+
+	*first = DT_NOEND;
+	*end = DT_NOEND;
+	if (gap <= 0)
+		return;
+	*first = cms_day_begin(today - gap + 1, offer->zone);
+	*end = cms_day_begin(today + gap, offer->zone);
+}
+
+bool
+cms_allowance_use(const CmsOffer *offer, const char *customer, int64 coupon_id,
+				  CmsAllowance *allowance)
+{
+	CmsAllowanceRow *all = &allowance->of_offer;
+	CmsAllowanceRow *one = &allowance->of_coupon;
+
+	if (all->kept &&
+		!write_row(offer, customer, 0, all->uses + 1, all->has_hold, all->held_until, all))
+		return false;
+	if (!one->kept ||
+		write_row(offer, customer, coupon_id, one->uses + 1, one->has_hold, one->held_until, one))
+		return true;
+	if (all->kept)
+		write_row(offer, customer, 0, all->uses - 1, all->has_hold, all->held_until, all);
+	return false;
+}
+
+void
+cms_allowance_undo_use(const CmsOffer *offer, const char *customer, int64 coupon_id,
+					   CmsAllowance *allowance)
+{
+	CmsAllowanceRow *all = &allowance->of_offer;
+	CmsAllowanceRow *one = &allowance->of_coupon;
+
+	if (all->kept)
+		write_row(offer, customer, 0, all->uses - 1, all->has_hold, all->held_until, all);
+	if (one->kept)
+		write_row(offer, customer, coupon_id, one->uses - 1, one->has_hold, one->held_until, one);
+}
+
+bool
+cms_allowance_hold(const CmsOffer *offer, const char *customer, int64 coupon_id,
+				   TimestampTz held_until, CmsAllowance *allowance)
+{
+	CmsAllowanceRow *rows[] = {&allowance->of_offer, &allowance->of_coupon};
+
+	/* a row that says "look at the holds" in vain does no harm: nothing is taken back */
+	for (int i = 0; i < lengthof(rows); i++)
+	{
+		TimestampTz until = held_until;
+
+		if (!rows[i]->kept)
+			continue;
+		if (rows[i]->has_hold)
+			until = Max(until, rows[i]->held_until);
+		if (!write_row(
+				offer, customer, i == 0 ? 0 : coupon_id, rows[i]->uses, true, until, rows[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Writes the row unless it is no longer what was read; false then. */
+static bool
+write_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int uses, bool has_hold,
+		  TimestampTz held_until, CmsAllowanceRow *row)
+{
+	CmsParams params = {0};
+	uint64 rows;
+
+	cms_param_int(&params, offer->org);
+	cms_param_int64(&params, offer->offer_id);
+	cms_param_text(&params, customer);
+	cms_param_int64(&params, coupon_id);
+	cms_param_int(&params, uses);
+	cms_param(&params, TimestampTzGetDatum(held_until), !has_hold);
+	cms_param_int(&params, offer->customer_epoch);
+	if (row->exists)
+	{
+		cms_param_int(&params, row->uses);
+		cms_param(&params, TimestampTzGetDatum(row->held_until), !row->has_hold);
+		rows = cms_plan_write(&update, params.values, params.nulls);
+	}
+	else
+		rows = cms_plan_write(&insert, params.values, params.nulls);
+	if (rows == 0)
+		return false;
+	row->exists = true;
+	row->uses = uses;
+	row->has_hold = has_hold;
+	row->held_until = held_until;
+	return true;
+}
+
+bool
+cms_allowance_give_back(const CmsOffer *offer, const char *customer, int64 coupon_id)
+{
+	if (customer == NULL)
+		return true;
+	return ((offer->customer_rules & CMS_CUSTOMER_OFFER) == 0 ||
+			give_back_row(offer, customer, 0)) &&
+		   ((offer->customer_rules & CMS_CUSTOMER_COUPON) == 0 ||
+			give_back_row(offer, customer, coupon_id));
+}
+
+/*
+ * Where no row is yet, one is made by counting, which leaves the reversed use out: somebody who
+ * counts at this moment and cannot see the reversal meets this row. False: the row is of a newer
+ * epoch than the compiled offer.
+ */
+static bool
+give_back_row(const CmsOffer *offer, const char *customer, int64 coupon_id)
+{
+	CmsParams params = {0};
+
+	cms_param_int(&params, offer->org);
+	cms_param_int64(&params, offer->offer_id);
+	cms_param_text(&params, customer);
+	cms_param_int64(&params, coupon_id);
+	cms_param_int(&params, offer->customer_epoch);
+	return cms_plan_write(&take_back, params.values, params.nulls) == 1 ||
+		   cms_plan_write(&insert_counted, params.values, params.nulls) == 1 ||
+		   cms_plan_write(&take_back, params.values, params.nulls) == 1;
+}

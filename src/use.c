@@ -1,0 +1,453 @@
+/*
+ * use.c
+ *	  One use of a coupon: one evaluation, and the writes that decide.
+ *
+ * Order of locks: the coupon, the customer's row, the counters of the offer. The coupon's row
+ * lock makes the uses of one coupon follow each other, so that nobody else can redeem it on the
+ * same bill meanwhile. The customer's row does the same for the uses of one customer, where a
+ * rule asks for them: whoever comes second finds it changed, reads again and decides again. The
+ * counters decide on caps by the statement that adds, and come last of what can refuse: a
+ * refusal is decided before the redemption is written.
+ */
+#include "cms.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "args.h"
+#include "counter.h"
+#include "message.h"
+#include "money.h"
+#include "org.h"
+#include "plan.h"
+#include "redeem.h"
+#include "result.h"
+#include "text.h"
+#include "use.h"
+
+static bool redeem_once(CmsUse *use);
+static bool is_anonymous(const CmsUse *use);
+static bool same_request(const CmsUse *use, Numeric bill_amount, const char *customer,
+						 const char *store, const char *till);
+static void require_customer(const CmsUse *use);
+static bool insert_coupon(CmsUse *use);
+static void delete_coupon_made(const CmsUse *use);
+static bool insert_redemption(CmsUse *use);
+static bool count_use(const CmsUse *use);
+static void update_coupon(const CmsUse *use);
+
+#define SELECT_REDEMPTION                                                            \
+	"SELECT r.redemption_id, r.coupon_id, r.customer_id, r.bill_amount, r.store_id," \
+	" r.till_id, r.discount, r.uses_left, r.reversed_at IS NOT NULL"                 \
+	" FROM cms.redemption r"
+
+static CmsPlan redemption_of_bill = {
+	SELECT_REDEMPTION " WHERE r.org_id = $1 AND r.coupon_id = $2 AND r.bill_ref = $3",
+	3,
+	{INT4OID, INT8OID, TEXTOID}};
+
+static CmsPlan anonymous_redemption_of_bill = {
+	SELECT_REDEMPTION
+	" WHERE r.org_id = $1 AND r.offer_id = $2 AND r.bill_ref = $3 AND r.anonymous_common",
+	3,
+	{INT4OID, INT8OID, TEXTOID}};
+
+static CmsPlan new_coupon = {
+	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at, expires_at)"
+	" VALUES ($1, nextval('cms.coupon_id_seq'), $2, $3, true, $4, CASE WHEN $4 IS NOT NULL THEN 1 END, $5, $6)"
+	" ON CONFLICT DO NOTHING RETURNING coupon_id",
+	6,
+	{INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+
+#define INSERT_REDEMPTION                                                                                     \
+	"INSERT INTO cms.redemption (org_id, redemption_id, offer_id, coupon_id, customer_id, anonymous_common,"  \
+	" bill_ref, bill_amount, eligible_amount, discount, store_id, till_id, redeemed_at, recorded_at,"         \
+	" recorded_by, uses_left)"                                                                                \
+	" VALUES ($1, nextval('cms.redemption_id_seq'), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14," \
+	" $15)"
+#define REDEMPTION_ARGS                                                                           \
+	15,                                                                                           \
+	{                                                                                             \
+		INT4OID, INT8OID, INT8OID, TEXTOID, BOOLOID, TEXTOID, NUMERICOID, NUMERICOID, NUMERICOID, \
+			TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INT4OID                    \
+	}
+
+/* the coupon is locked, and the bill was looked for: nothing can be in the way */
+static CmsPlan new_redemption = {INSERT_REDEMPTION " RETURNING redemption_id", REDEMPTION_ARGS};
+/* nobody's coupons of a common code have only the bill in common */
+static CmsPlan new_anonymous_redemption = {
+	INSERT_REDEMPTION " ON CONFLICT DO NOTHING RETURNING redemption_id", REDEMPTION_ARGS};
+
+static CmsPlan use_coupon = {
+	"UPDATE cms.coupon SET uses = uses + 1, last_redeemed_at = GREATEST(last_redeemed_at, $3)"
+	" WHERE org_id = $1 AND coupon_id = $2",
+	3,
+	{INT4OID, INT8OID, TIMESTAMPTZOID}};
+
+/* apart from use_coupon, which must not name an indexed column to stay a HOT update */
+static CmsPlan issue_and_use_coupon = {
+	"UPDATE cms.coupon SET uses = uses + 1, last_redeemed_at = $3, issued_at = $3, expires_at = $4"
+	" WHERE org_id = $1 AND coupon_id = $2",
+	4,
+	{INT4OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+
+static CmsPlan delete_redemption = {
+	"DELETE FROM cms.redemption WHERE org_id = $1 AND redemption_id = $2", 2, {INT4OID, INT8OID}};
+static CmsPlan delete_coupon = {
+	"DELETE FROM cms.coupon WHERE org_id = $1 AND coupon_id = $2", 2, {INT4OID, INT8OID}};
+
+void
+cms_use_fetch_bill(FunctionCallInfo fcinfo, int amount_arg, int items_arg, CmsUseRequest *request)
+{
+	request->bill_amount = cms_arg_amount(fcinfo, amount_arg, "bill_amount");
+	if (PG_ARGISNULL(items_arg))
+		return;
+	request->items = cms_items_parse(PG_GETARG_JSONB_P(items_arg));
+	if (request->bill_amount == NULL)
+		request->bill_amount = request->items->total;
+}
+
+void
+cms_use_require_amount(const CmsUseRequest *request)
+{
+	if (request->bill_amount == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"bill_amount\" must not be null"),
+				 errhint("Give the amount of the bill, or its lines as \"items\".")));
+}
+
+bool
+cms_use_begin(CmsUse *use, bool read_only)
+{
+	if (use->request.place.till != NULL)
+		cms_coupon_resolve_place(use->org, &use->request.place, read_only);
+	use->given_place = use->request.place;
+	if (cms_code_normalise(
+			use->given_code, use->given_code ? strlen(use->given_code) : 0, use->code) == CMS_OK)
+		return true;
+	use->reason = CMS_CODE_NOT_FOUND;
+	return false;
+}
+
+void
+cms_use_redeem(CmsUse *use)
+{
+	while (!redeem_once(use))
+		CHECK_FOR_INTERRUPTS();
+}
+
+/* False: what was read has changed, nothing is written. */
+static bool
+redeem_once(CmsUse *use)
+{
+	if (!cms_use_find(use, true) || cms_use_replay(use))
+		return true;
+	cms_use_evaluate(use, 0, false);
+	return use->reason != CMS_OK || cms_use_write(use);
+}
+
+bool
+cms_use_find(CmsUse *use, bool lock)
+{
+	if (cms_coupon_find(use->org, use->code, use->request.customer, lock, &use->found))
+		return true;
+	use->reason = CMS_CODE_NOT_FOUND;
+	return false;
+}
+
+bool
+cms_use_replay(CmsUse *use)
+{
+	bool anonymous = is_anonymous(use);
+	Datum values[] = {
+		Int32GetDatum(use->org),
+		Int64GetDatum(anonymous ? use->found.coupon.offer_id : use->found.coupon.coupon_id),
+		CStringGetTextDatum(use->ref),
+	};
+
+	if (!anonymous && !use->found.redeemed_before)
+		return false;
+	if (cms_plan_run(
+			anonymous ? &anonymous_redemption_of_bill : &redemption_of_bill, values, NULL, false) ==
+		0)
+		return false;
+
+	Numeric bill_amount = cms_row_numeric(0, 4);
+
+	if (!same_request(use, bill_amount, cms_row_text(0, 3), cms_row_text(0, 5), cms_row_text(0, 6)))
+	{
+		use->reason = CMS_BILL_CONFLICT;
+		return true;
+	}
+	if (cms_row_bool(0, 9, false))
+	{
+		use->reason = CMS_ALREADY_REVERSED;
+		return true;
+	}
+	use->replayed = true;
+	use->redemption_id = cms_row_int64(0, 1, 0);
+	use->found.coupon.coupon_id = cms_row_int64(0, 2, 0);
+	use->verdict.discount = cms_row_numeric(0, 7);
+	use->verdict.payable = cms_money_subtract(bill_amount, use->verdict.discount);
+	use->verdict.uses_left = cms_row_int32(0, 8, CMS_UNLIMITED);
+	return true;
+}
+
+/* Nobody in particular uses a common code: each time with a coupon of its own. */
+static bool
+is_anonymous(const CmsUse *use)
+{
+	return use->found.common && use->request.customer == NULL;
+}
+
+static bool
+same_request(const CmsUse *use, Numeric bill_amount, const char *customer, const char *store,
+			 const char *till)
+{
+	return cms_money_compare(bill_amount, use->request.bill_amount) == 0 &&
+		   cms_text_equal(customer, use->request.customer) &&
+		   cms_text_equal(store, use->request.place.store) &&
+		   cms_text_equal(till, use->request.place.till);
+}
+
+void
+cms_use_evaluate(CmsUse *use, int64 own_hold, bool read_only)
+{
+	const CmsOffer *offer = use->found.offer;
+	CmsUsage usage;
+
+	require_customer(use);
+	cms_redeem_require_recent(offer, use->request.at);
+	use->request.place = use->given_place;
+	if (offer->selected_stores && use->request.place.till == NULL &&
+		use->request.place.store != NULL)
+		cms_coupon_resolve_place(use->org, &use->request.place, read_only);
+	cms_coupon_read_usage(&use->found, &use->request, own_hold, read_only, &use->allowance, &usage);
+	cms_rule_use(offer, &use->found.coupon, &use->request, &usage, &use->verdict);
+	use->reason = cms_rule_first(use->verdict.reasons);
+}
+
+/* F24: nobody in particular may redeem only where no rule asks who it is. */
+static void
+require_customer(const CmsUse *use)
+{
+	const CmsOffer *offer = use->found.offer;
+	bool for_anyone =
+		offer->anyone_may_redeem || (offer->third_party && use->found.coupon.holder == NULL);
+
+	if (use->request.customer == NULL &&
+		(!for_anyone || offer->max_uses_per_customer != CMS_UNLIMITED ||
+		 offer->max_uses_per_customer_and_coupon != CMS_UNLIMITED ||
+		 offer->min_days_between_uses > 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"customer_id\" must not be null or blank"),
+				 for_anyone ? errdetail("The offer limits the uses of each customer.")
+							: errdetail("Only the holder may redeem coupons of this offer."),
+				 errhint("Ask who the customer is.")));
+}
+
+void
+cms_redeem_require_recent(const CmsOffer *offer, TimestampTz at)
+{
+	TimestampTz oldest;
+
+	if (!offer->has_max_backdate)
+		return;
+	oldest = DatumGetTimestampTz(
+		DirectFunctionCall2(timestamptz_mi_interval,
+							TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
+							IntervalPGetDatum(&offer->max_backdate)));
+	if (at < oldest)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"at\" is too far in the past"),
+				 errhint("The org accepts requests not older than max_backdate in cms.org.")));
+}
+
+bool
+cms_use_write(CmsUse *use)
+{
+	const CmsOffer *offer = use->found.offer;
+	const char *customer = use->request.customer;
+	bool make_coupon = use->found.coupon.coupon_id == 0;
+	bool anonymous = is_anonymous(use);
+
+	if (make_coupon && !insert_coupon(use))
+		return false;
+	if (anonymous && !insert_redemption(use))
+	{
+		delete_coupon_made(use);
+		return false;
+	}
+	if (!cms_allowance_use(offer, customer, use->found.coupon.coupon_id, &use->allowance))
+	{
+		if (make_coupon)
+			delete_coupon_made(use);
+		return false;
+	}
+	if (!count_use(use))
+	{
+		cms_allowance_undo_use(offer, customer, use->found.coupon.coupon_id, &use->allowance);
+		if (make_coupon)
+			delete_coupon_made(use);
+		return false;
+	}
+	if (!anonymous)
+		insert_redemption(use);
+	update_coupon(use);
+	return true;
+}
+
+/* F24: the redeemer's own coupon of a common code comes into being. False: it is there already. */
+static bool
+insert_coupon(CmsUse *use)
+{
+	TimestampTz own_end = 0;
+	bool has_own_end = cms_rule_own_end(use->found.offer, use->request.at, &own_end);
+	CmsParams params = {0};
+
+	cms_param_int(&params, use->org);
+	cms_param_int64(&params, use->found.offer->offer_id);
+	cms_param_text(&params, use->code);
+	cms_param_text(&params, use->request.customer);
+	cms_param_instant(&params, use->request.at);
+	cms_param(&params, TimestampTzGetDatum(own_end), !has_own_end);
+	if (cms_plan_run(&new_coupon, params.values, params.nulls, false) == 0)
+		return false;
+	use->found.coupon.coupon_id = cms_row_int64(0, 1, 0);
+	return true;
+}
+
+/* Nothing of this attempt stays, nor a redemption of it. */
+static void
+delete_coupon_made(const CmsUse *use)
+{
+	Datum redemption[] = {Int32GetDatum(use->org), Int64GetDatum(use->redemption_id)};
+	Datum coupon[] = {Int32GetDatum(use->org), Int64GetDatum(use->found.coupon.coupon_id)};
+
+	if (use->redemption_id != 0)
+		cms_plan_write(&delete_redemption, redemption, NULL);
+	cms_plan_write(&delete_coupon, coupon, NULL);
+}
+
+/* False: nobody has redeemed the common code on this bill meanwhile. */
+static bool
+insert_redemption(CmsUse *use)
+{
+	const CmsUseRequest *request = &use->request;
+	CmsParams params = {0};
+
+	use->redemption_id = 0;
+	cms_param_int(&params, use->org);
+	cms_param_int64(&params, use->found.offer->offer_id);
+	cms_param_int64(&params, use->found.coupon.coupon_id);
+	cms_param_text(&params, request->customer);
+	cms_param_bool(&params, is_anonymous(use));
+	cms_param_text(&params, use->ref);
+	cms_param_numeric(&params, request->bill_amount);
+	cms_param_numeric(&params, use->verdict.eligible);
+	cms_param_numeric(&params, use->verdict.discount);
+	cms_param_text(&params, request->place.store);
+	cms_param_text(&params, request->place.till);
+	cms_param_instant(&params, request->at);
+	cms_param_instant(&params, GetCurrentTimestamp());
+	cms_param_text(&params, cms_org_caller_name());
+	cms_param(
+		&params, Int32GetDatum(use->verdict.uses_left), use->verdict.uses_left == CMS_UNLIMITED);
+	if (cms_plan_run(is_anonymous(use) ? &new_anonymous_redemption : &new_redemption,
+					 params.values,
+					 params.nulls,
+					 false) == 0)
+		return false;
+	use->redemption_id = cms_row_int64(0, 1, 0);
+	return true;
+}
+
+/* A use that is also the issue is counted as both. */
+static bool
+count_use(const CmsUse *use)
+{
+	const CmsCoupon *coupon = &use->found.coupon;
+	CmsCount count = {
+		.uses = 1,
+		.redeemed_coupons = coupon->uses == 0 ? 1 : 0,
+		.discount = use->verdict.discount,
+		.has_use_time = true,
+		.use_time = use->request.at,
+		.at = use->request.at,
+	};
+
+	if (!coupon->issued)
+	{
+		count.issued = 1;
+		count.stock = use->found.common ? 0 : -1;
+		count.has_issue_time = true;
+		count.issue_time = use->request.at;
+	}
+	return cms_counter_add(use->found.offer, &count);
+}
+
+static void
+update_coupon(const CmsUse *use)
+{
+	TimestampTz own_end = 0;
+	bool has_own_end;
+	Datum values[4] = {Int32GetDatum(use->org),
+					   Int64GetDatum(use->found.coupon.coupon_id),
+					   TimestampTzGetDatum(use->request.at)};
+
+	if (use->found.coupon.issued || use->found.common)
+		cms_plan_write(&use_coupon, values, NULL);
+	else
+	{
+		has_own_end = cms_rule_own_end(use->found.offer, use->request.at, &own_end);
+		values[3] = TimestampTzGetDatum(own_end);
+		cms_plan_write(&issue_and_use_coupon, values, has_own_end ? "    " : "   n");
+	}
+}
+
+void
+cms_use_answer(const CmsUse *use, bool check, Datum *values, bool *nulls)
+{
+	const CmsVerdict *verdict = &use->verdict;
+	bool known = use->found.offer != NULL;
+	bool ok = use->reason == CMS_OK;
+
+	memset(nulls, true, sizeof(bool) * cms_use_out_columns);
+	cms_result_text(
+		use->code[0] != '\0' ? use->code : use->given_code, values, nulls, cms_use_out_code);
+	values[cms_use_out_redeemed] = BoolGetDatum(ok);
+	nulls[cms_use_out_redeemed] = false;
+	cms_result_reason(use->reason,
+					  cms_message_of_use(use->reason, use->found.offer, verdict),
+					  values,
+					  nulls,
+					  cms_use_out_reason,
+					  cms_use_out_message);
+	values[cms_use_out_redemption_id] = Int64GetDatum(use->redemption_id);
+	nulls[cms_use_out_redemption_id] = !ok || check;
+	if (known)
+	{
+		values[cms_use_out_offer_id] = Int64GetDatum(use->found.coupon.offer_id);
+		nulls[cms_use_out_offer_id] = false;
+		values[cms_use_out_coupon_id] = Int64GetDatum(use->found.coupon.coupon_id);
+		nulls[cms_use_out_coupon_id] = use->found.coupon.coupon_id == 0;
+	}
+	if (known && (ok || check))
+	{
+		values[cms_use_out_discount] = NumericGetDatum(verdict->discount);
+		nulls[cms_use_out_discount] = verdict->discount == NULL;
+		values[cms_use_out_payable] = NumericGetDatum(verdict->payable);
+		nulls[cms_use_out_payable] = verdict->payable == NULL;
+		values[cms_use_out_uses_left] = Int32GetDatum(verdict->uses_left);
+		nulls[cms_use_out_uses_left] = verdict->uses_left == CMS_UNLIMITED;
+	}
+	values[cms_use_out_next_allowed_at] = TimestampTzGetDatum(verdict->next_allowed_at);
+	nulls[cms_use_out_next_allowed_at] = !verdict->has_next;
+	values[cms_use_out_replayed] = BoolGetDatum(use->replayed);
+	nulls[cms_use_out_replayed] = false;
+}

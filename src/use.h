@@ -1,0 +1,75 @@
+/*
+ * use.h
+ *	  One use of a coupon: found, evaluated, written. What cms_check, cms_redeem,
+ *	  cms_redeem_bill and the holds have in common. Within SPI_connect/SPI_finish.
+ */
+#ifndef CMS_USE_H
+#define CMS_USE_H
+
+#include "coupon.h"
+
+/* A request with what identifies it, and its answer. */
+typedef struct CmsUse
+{
+	/* asked */
+	int org;
+	char *given_code;
+	char code[CMS_CODE_MAX_LENGTH + 1]; /* normalised */
+	char *ref;                          /* of the bill, or of the order */
+	CmsUseRequest request;
+	/* found and read */
+	CmsFound found;
+	CmsPlace given_place;
+	CmsAllowance allowance;
+	/* answered */
+	CmsVerdict verdict;
+	CmsReason reason;
+	int64 redemption_id;
+	bool replayed;
+} CmsUse;
+
+/* columns of cms_redeem_result, then of cms_check_result */
+enum
+{
+	cms_use_out_code,
+	cms_use_out_redeemed,
+	cms_use_out_reason,
+	cms_use_out_message,
+	cms_use_out_redemption_id,
+	cms_use_out_offer_id,
+	cms_use_out_coupon_id,
+	cms_use_out_discount,
+	cms_use_out_payable,
+	cms_use_out_uses_left,
+	cms_use_out_next_allowed_at,
+	cms_use_out_replayed,
+	cms_use_out_columns
+};
+
+/* The bill of the request from its arguments: without an amount the lines are the bill. */
+extern void
+cms_use_fetch_bill(FunctionCallInfo fcinfo, int amount_arg, int items_arg, CmsUseRequest *request);
+/* error 22004 where no amount is known */
+extern void cms_use_require_amount(const CmsUseRequest *request);
+/* What can be told before the coupon is known: the code normalised, the place of the till. */
+extern bool cms_use_begin(CmsUse *use, bool read_only);
+/* False, and CODE_NOT_FOUND: there is no such code. lock: for the rest of the transaction. */
+extern bool cms_use_find(CmsUse *use, bool lock);
+/*
+ * F34: the bill had redeemed this coupon before: true. The first answer is given again, or a
+ * conflict is told; either comes before any rule.
+ */
+extern bool cms_use_replay(CmsUse *use);
+/* Reads the facts and runs the rules. own_hold: a hold that is not to count, 0 for none. */
+extern void cms_use_evaluate(CmsUse *use, int64 own_hold, bool read_only);
+/*
+ * The writes that decide. False: another transaction was faster, nothing is written: find and
+ * evaluate again.
+ */
+extern bool cms_use_write(CmsUse *use);
+/* All of it: finds, replays or evaluates, writes; as often as another transaction was faster. */
+extern void cms_use_redeem(CmsUse *use);
+/* the row of cms_redeem; check: what a redemption would give */
+extern void cms_use_answer(const CmsUse *use, bool check, Datum *values, bool *nulls);
+
+#endif
