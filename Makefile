@@ -26,7 +26,7 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION)
 
 # ---- goals that bring their own server --------------------------------------------------------
 CHECKS  = check-regress check-tap check-isolation check-cluster check-readme check-replay
-PRIVATE = help check $(CHECKS) lint demo replay bench psql stop packages
+PRIVATE = help check $(CHECKS) lint demo replay bench bench-redeem psql stop packages
 
 goals = $(or $(MAKECMDGOALS),all)
 
@@ -75,9 +75,10 @@ demo: packages ## a private server with a story to watch; stays up for "make psq
 replay: ## real purchases of a retailer, replayed and compared
 	@test/check replay
 
-bench: packages ## measure; results are only as good as the machine is idle
-	@if [ -x test/bench/run ]; then test/server run --release --fsync -- test/bench/run $(TESTS); \
-		else echo 'bench: nothing to run yet (test/bench/run)'; fi
+bench: bench-redeem ## all benchmarks; results are only as good as the machine is idle
+bench-redeem: packages ## redeeming, checking, issuing beside rivals (TESTS="distinct hot …")
+	@test/server run --release --fsync --set shared_buffers=1GB --set checkpoint_timeout=60min -- \
+		test/bench/run $(TESTS)
 
 psql: ## a session on the server of "make demo"
 	@test/server psql
