@@ -71,8 +71,8 @@ case_check() {
 # At most one for each customer; every customer is new. The floor writes the same row and counts nothing.
 case_issue() {
 	make_database bench_issue
-	make_group few 100 20000 floor,peer 'max_issued_per_customer => 1'
-	make_group sole 1 20000 floor,peer 'max_issued_per_customer => 1'
+	make_group few 100 $((rounds * calls)) floor,peer 'max_issued_per_customer => 1'
+	make_group sole 1 $((rounds * calls)) floor,peer 'max_issued_per_customer => 1'
 	start_clean
 	interleave issue "$clients" off "$calls" 'cms|issue|few|100|100 offers' 'floor|issue|few|100|100 offers' \
 		'peer|issue|few|100|100 offers' 'cms|issue|sole|100|one offer' 'floor|issue|sole|100|one offer' \
