@@ -6,6 +6,10 @@ CREATE TABLE naive.offer_counter (LIKE peer.offer_counter INCLUDING ALL) WITH (f
 CREATE TABLE naive.coupon (LIKE peer.coupon INCLUDING ALL) WITH (fillfactor = 90);
 CREATE TABLE naive.redemption (LIKE peer.redemption INCLUDING ALL) WITH (fillfactor = 90);
 
+INSERT INTO naive.offer SELECT * FROM peer.offer;
+INSERT INTO naive.offer_counter SELECT * FROM peer.offer_counter;
+INSERT INTO naive.redemption SELECT * FROM peer.redemption;
+
 CREATE FUNCTION naive.redeem(
 	p_code text, p_customer text, p_bill numeric, p_bill_ref text, p_at timestamptz DEFAULT now(), p_org int DEFAULT NULL,
 	OUT redeemed boolean, OUT reason text, OUT redemption_id bigint, OUT discount numeric)

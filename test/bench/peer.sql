@@ -77,6 +77,13 @@ CREATE TABLE peer.redemption (
 ) WITH (fillfactor = 90);
 CREATE INDEX ON peer.redemption (org_id, customer_id, offer_id);
 
+-- Other brands have offers and past redemptions too, so that no plan is made for empty tables.
+INSERT INTO peer.offer (org_id, offer_id, name, status, discount_type, discount_value, anyone_may_redeem)
+SELECT 0, n, 'other', 'ACTIVE', 'PERCENTAGE', 10, true FROM generate_series(1, 1000) n;
+INSERT INTO peer.offer_counter (org_id, offer_id) SELECT 0, n FROM generate_series(1, 1000) n;
+INSERT INTO peer.redemption (org_id, redemption_id, offer_id, coupon_id, customer_id, bill_ref, bill_amount, discount, redeemed_at)
+SELECT 0, n, n % 1000, n, 'c' || n, 'bill', 100, 10, now() FROM generate_series(1, 20000) n;
+
 CREATE FUNCTION peer.redeem(
 	p_code text, p_customer text, p_bill numeric, p_bill_ref text, p_store text DEFAULT NULL,
 	p_till text DEFAULT NULL, p_at timestamptz DEFAULT now(), p_org int DEFAULT NULL,
