@@ -185,12 +185,7 @@ lock_coupon(Reversal *r)
 	bool isnull;
 
 	if (cms_plan_run(&lock, values, NULL, false) == 0)
-		ereport(
-			ERROR,
-			(errcode(CMS_ERRCODE_UNKNOWN_REDEMPTION),
-			 errmsg("unknown redemption " INT64_FORMAT, r->redemption_id),
-			 errhint(
-				 "Argument \"redemption_id\" must be the number that cms_redeem returned, in the org of the call.")));
+		cms_redeem_unknown(r->redemption_id);
 	r->coupon.offer_id = cms_row_int64(0, 1, 0);
 	r->coupon.expires_at = DatumGetTimestampTz(cms_row_value(0, 2, &isnull));
 	r->coupon.has_own_end = !isnull;

@@ -30,7 +30,8 @@
 static bool redeem_once(CmsUse *use);
 static bool is_anonymous(const CmsUse *use);
 static bool same_request(const CmsUse *use, Numeric bill_amount, const char *customer,
-						 const char *store, const char *till);
+						 const char *store, const char *till, bool completed);
+static bool same_place(const char *recorded, const char *given, bool completed);
 static void require_customer(const CmsUse *use);
 static bool insert_coupon(CmsUse *use);
 static void delete_coupon_made(const CmsUse *use);
@@ -38,9 +39,9 @@ static bool insert_redemption(CmsUse *use);
 static bool count_use(const CmsUse *use);
 static void update_coupon(const CmsUse *use);
 
-#define SELECT_REDEMPTION                                                            \
-	"SELECT r.redemption_id, r.coupon_id, r.customer_id, r.bill_amount, r.store_id," \
-	" r.till_id, r.discount, r.uses_left, r.reversed_at IS NOT NULL"                 \
+#define SELECT_REDEMPTION                                                                        \
+	"SELECT r.redemption_id, r.coupon_id, r.customer_id, r.bill_amount, r.store_id,"             \
+	" r.till_id, r.discount, r.uses_left, r.reversed_at IS NOT NULL, r.completed_at IS NOT NULL" \
 	" FROM cms.redemption r"
 
 static CmsPlan redemption_of_bill = {
@@ -177,7 +178,12 @@ cms_use_replay(CmsUse *use)
 
 	Numeric bill_amount = cms_row_numeric(0, 4);
 
-	if (!same_request(use, bill_amount, cms_row_text(0, 3), cms_row_text(0, 5), cms_row_text(0, 6)))
+	if (!same_request(use,
+					  bill_amount,
+					  cms_row_text(0, 3),
+					  cms_row_text(0, 5),
+					  cms_row_text(0, 6),
+					  cms_row_bool(0, 10, false)))
 	{
 		use->reason = CMS_BILL_CONFLICT;
 		return true;
@@ -205,12 +211,19 @@ is_anonymous(const CmsUse *use)
 
 static bool
 same_request(const CmsUse *use, Numeric bill_amount, const char *customer, const char *store,
-			 const char *till)
+			 const char *till, bool completed)
 {
 	return cms_money_compare(bill_amount, use->request.bill_amount) == 0 &&
 		   cms_text_equal(customer, use->request.customer) &&
-		   cms_text_equal(store, use->request.place.store) &&
-		   cms_text_equal(till, use->request.place.till);
+		   same_place(store, use->request.place.store, completed) &&
+		   same_place(till, use->request.place.till, completed);
+}
+
+/* F38: a place that was completed afterwards was not named by the request. */
+static bool
+same_place(const char *recorded, const char *given, bool completed)
+{
+	return cms_text_equal(recorded, given) || (completed && given == NULL);
 }
 
 void
@@ -266,6 +279,17 @@ cms_redeem_require_recent(const CmsOffer *offer, TimestampTz at)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"at\" is too far in the past"),
 				 errhint("The org accepts requests not older than max_backdate in cms.org.")));
+}
+
+void
+cms_redeem_unknown(int64 redemption_id)
+{
+	ereport(
+		ERROR,
+		(errcode(CMS_ERRCODE_UNKNOWN_REDEMPTION),
+		 errmsg("unknown redemption " INT64_FORMAT, redemption_id),
+		 errhint(
+			 "Argument \"redemption_id\" must be the number that cms_redeem returned, in the org of the call.")));
 }
 
 bool

@@ -73,6 +73,9 @@ CREATE TABLE cms.redemption (
 	reversed_by   text,
 	reversal_note text,
 	use_returned  boolean,
+	completed_at  timestamptz,
+	completed_by  text,
+	details       jsonb,
 	CONSTRAINT redemption_pkey PRIMARY KEY (org_id, redemption_id),
 	CONSTRAINT redemption_of_a_coupon_on_a_bill_is_unique UNIQUE (org_id, coupon_id, bill_ref)
 ) WITH (fillfactor = 90);
@@ -102,6 +105,9 @@ COMMENT ON COLUMN cms.redemption.reversed_at IS 'When it was reversed; NULL: liv
 COMMENT ON COLUMN cms.redemption.reversed_by IS 'Role that reversed it.';
 COMMENT ON COLUMN cms.redemption.reversal_note IS 'Why it was reversed.';
 COMMENT ON COLUMN cms.redemption.use_returned IS 'Whether the reversal gave the use back.';
+COMMENT ON COLUMN cms.redemption.completed_at IS 'When store, till or details were completed last; NULL: never.';
+COMMENT ON COLUMN cms.redemption.completed_by IS 'Role that completed them last.';
+COMMENT ON COLUMN cms.redemption.details IS 'Details of the bill that became known after the redemption: a JSON object.';
 
 -- Uses of customers, where a rule of the offer asks for them: the row that decides, and that spares counting
 -- redemptions. Made at the first use that needs it, by counting; of an older epoch than the counters' it is as

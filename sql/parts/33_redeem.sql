@@ -1,4 +1,4 @@
--- Checking, redeeming, reversing, revoking (F24 to F34, F37, F39).
+-- Checking, redeeming, completing, reversing, revoking (F24 to F34, F37 to F39).
 
 CREATE TYPE cms.cms_redeem_result AS (
 	code text, redeemed boolean, reason text, message text, redemption_id bigint, offer_id bigint,
@@ -77,6 +77,26 @@ CREATE FUNCTION cms.cms_reverse(
 	AS 'MODULE_PATHNAME', 'cms_reverse';
 COMMENT ON FUNCTION cms.cms_reverse(bigint, text, text, timestamptz, int) IS
 'Takes a redemption back, once; its row stays (F37). Coupon, customer''s allowance, cap and budget get the use back unless the offer''s reversal_restores_use is off. request_key: the same key again gives the first answer, marked replayed; with another request it is KEY_CONFLICT. Reasons: KEY_CONFLICT, ALREADY_REVERSED, COUPON_REVOKED, COUPON_EXPIRED (also by the end of its offer). A time before the redemption counts as that of the redemption. Errors: MS009 unknown redemption, 22004 and 22023 arguments, such as "at" before the org''s max_backdate; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
+
+CREATE TYPE cms.cms_complete_result AS (
+	redemption_id bigint, completed boolean, reason text, message text, replayed boolean);
+COMMENT ON TYPE cms.cms_complete_result IS 'Row of cms_complete_redemption.';
+COMMENT ON COLUMN cms.cms_complete_result.redemption_id IS 'The redemption.';
+COMMENT ON COLUMN cms.cms_complete_result.completed IS 'Whether it is recorded with everything given.';
+COMMENT ON COLUMN cms.cms_complete_result.reason IS 'Why not; NULL: it is.';
+COMMENT ON COLUMN cms.cms_complete_result.message IS 'The reason in a sentence.';
+COMMENT ON COLUMN cms.cms_complete_result.replayed IS 'Whether it was before, so that this call changed nothing.';
+
+CREATE FUNCTION cms.cms_complete_redemption(
+	redemption_id bigint, bill_ref text DEFAULT NULL, bill_amount numeric DEFAULT NULL,
+	store_id text DEFAULT NULL, till_id text DEFAULT NULL, details jsonb DEFAULT NULL,
+	at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
+	RETURNS cms.cms_complete_result
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'cms_complete_redemption';
+COMMENT ON FUNCTION cms.cms_complete_redemption(bigint, text, numeric, text, text, jsonb, timestamptz, int) IS
+'Records what became known of a bill after its redemption (F38): store and till where none is recorded, and details, a JSON object whose keys are added to those recorded. Nothing recorded is changed: bill_ref and bill_amount are only compared. The same again is replayed. Discount, limits and rules are not looked at again; where the offer is for selected places, that was judged at the redemption. Reasons: BILL_CONFLICT (recorded with another bill reference, amount, store, till, or value of a key), ALREADY_REVERSED. Errors: MS009 unknown redemption; MS010 a till that contradicts its store; 22004 nothing to complete; 22023 negative or NaN amount, details that are no JSON object; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
 
 CREATE TYPE cms.cms_revoke_result AS (
 	revoked_issued bigint, revoked_unissued bigint, left_redeemed bigint, reason text, message text, replayed boolean);

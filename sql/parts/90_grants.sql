@@ -87,6 +87,8 @@ GRANT EXECUTE ON FUNCTION cms.cms_check(text, text, numeric, text, text, jsonb, 
 	cms.cms_redeem(text, text, numeric, text, text, text, jsonb, timestamptz, int),
 	cms.cms_reverse(bigint, text, text, timestamptz, int)
 	TO cms_redeemer;
+GRANT EXECUTE ON FUNCTION cms.cms_complete_redemption(bigint, text, numeric, text, text, jsonb, timestamptz, int)
+	TO cms_redeemer, cms_manager;
 
 -- A row of another org is neither seen nor touched.
 DO $$

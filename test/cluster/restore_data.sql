@@ -121,6 +121,13 @@ SELECT pg_temp.use('full', 'c1', 'bill 1', '2025-03-05 10:00+00'), pg_temp.use('
 	pg_temp.use('common', NULL, 'bill 6', '2025-03-05 10:00+00', 'welcome'),
 	pg_temp.use('elsewhere', NULL, 'bill 7', '2025-03-05 10:00+00', '3P-2'),
 	pg_temp.use('digits', 'd1', 'bill 8', '2025-03-05 10:00+00'), pg_temp.use('loyal', 'c1', 'bill 9', '2025-03-05 10:00+00') \g /dev/null
+-- what became known of bills later
+INSERT INTO done SELECT 'complete', completed AND NOT replayed FROM cms.redemption, cms.cms_complete_redemption(redemption_id, 'bill 9',
+	details => '{"invoice": "A-17", "lines": [1, 2.50, null]}', at => '2025-03-06 10:00+00') WHERE bill_ref = 'bill 9';
+INSERT INTO done SELECT 'redeem without a place', redeemed FROM cms.cms_issue(pg_temp.o('stocked'), 'c20', at => '2025-03-01 10:00+00') i,
+	cms.cms_redeem(i.code, 'c20', 100, 'bill 12', at => '2025-03-05 10:00+00');
+INSERT INTO done SELECT 'complete', completed AND NOT replayed FROM cms.redemption, cms.cms_complete_redemption(redemption_id, till_id => 'T1',
+	at => '2025-03-06 10:00+00') WHERE bill_ref = 'bill 12';
 -- reversed: given back, and forfeited
 INSERT INTO done SELECT 'reverse', reversed AND use_returned
 FROM cms.cms_reverse(pg_temp.use('full', 'c3', 'bill 10', '2025-03-05 10:00+00'), 'by mistake', 'reversal 1', '2025-03-06 10:00+00');

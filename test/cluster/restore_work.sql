@@ -29,6 +29,12 @@ INSERT INTO answer SELECT 'bill', redeemed AND replayed FROM cms.cms_redeem(pg_t
 INSERT INTO answer SELECT 'bill of a reversal', reason = 'ALREADY_REVERSED' FROM cms.cms_redeem(pg_temp.code('full', 'c3'), 'c3',
 	bill_ref => 'bill 10', store_id => 'S1', till_id => 'T1', at => '2025-03-05 10:00+00',
 	items => '[{"sku": "1", "amount": 200}, {"brand": "Brand X", "amount": 100}]');
+INSERT INTO answer SELECT 'completed bill', redeemed AND replayed FROM cms.cms_redeem(pg_temp.code('stocked', 'c20'), 'c20', 100, 'bill 12',
+	at => '2025-03-05 10:00+00');
+INSERT INTO answer SELECT 'completed again', completed AND replayed FROM cms.redemption, cms.cms_complete_redemption(redemption_id,
+	store_id => 'S1', till_id => 'T1') WHERE org_id = 1 AND bill_ref = 'bill 12';
+INSERT INTO answer SELECT 'completed otherwise', reason = 'BILL_CONFLICT' FROM cms.redemption, cms.cms_complete_redemption(redemption_id,
+	details => '{"invoice": "A-18"}') WHERE org_id = 1 AND bill_ref = 'bill 9';
 -- stock goes first, limits hold
 INSERT INTO answer SELECT 'stock', i.issued AND i.coupon_id <= (SELECT max(c.coupon_id) FROM cms.coupon c WHERE c.offer_id = pg_temp.o('stocked'))
 FROM cms.cms_issue(pg_temp.o('stocked'), 'c5', at => '2025-03-10 10:00+00') i;

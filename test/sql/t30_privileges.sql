@@ -231,6 +231,8 @@ SELECT pg_temp.refused($$SELECT cms.cms_check('CODE2', 'ann', 100, org => 3002)$
 SELECT pg_temp.refused($$SELECT cms.cms_redeem('CODE2', 'ann', 100, 'b2', org => 3002)$$);
 SELECT split_part(pg_temp.refused(format('SELECT cms.cms_reverse(%s)', :redemption2)), ':', 1);
 SELECT pg_temp.refused(format('SELECT cms.cms_reverse(%s, org => 3002)', :redemption2));
+SELECT split_part(pg_temp.refused(format('SELECT cms.cms_complete_redemption(%s, store_id => ''s1'')', :redemption2)), ':', 1);
+SELECT pg_temp.refused(format('SELECT cms.cms_complete_redemption(%s, store_id => ''s1'', org => 3002)', :redemption2));
 RESET ROLE;
 
 -- ---- the setting cms.org chooses, it grants nothing --------------------------------------------------------

@@ -37,6 +37,10 @@ BEGIN
 		redeemed := (cms.cms_redeem('FLAT-' || 1 + n % 20, customer, 100, 'b' || n, 's1', at => at_time)).redemption_id;
 		PERFORM cms.cms_redeem('FLAT-' || 1 + n % 20, customer, 100, 'b' || n, 's1', at => at_time);
 		PERFORM cms.cms_redeem('FLAT-' || 1 + n % 20, customer, 99, 'b' || n, 's1', at => at_time);
+		PERFORM cms.cms_complete_redemption(redeemed, till_id => 't1', details => jsonb_build_object('n', n), at => at_time);
+		PERFORM cms.cms_complete_redemption(redeemed, till_id => 't1', details => jsonb_build_object('n', n), at => at_time);
+		PERFORM cms.cms_complete_redemption(redeemed, 'other', 99, 's2', 't2', jsonb_build_object('n', 0), at_time);
+		PERFORM cms.cms_redeem('FLAT-' || 1 + n % 20, customer, 100, 'b' || n, 's1', at => at_time);
 		PERFORM cms.cms_reverse(redeemed, 'flat', 'v' || n, at_time);
 		PERFORM cms.cms_reverse(redeemed, 'flat', 'v' || n, at_time);
 		PERFORM cms.cms_reverse(redeemed, 'other', 'v' || n, at_time);
@@ -85,7 +89,8 @@ BEGIN
 		BEGIN PERFORM cms.cms_check('FLAT-1', customer, 'NaN', at => at_time); EXCEPTION WHEN OTHERS THEN NULL; END;
 		BEGIN PERFORM cms.cms_check('FLAT-1', customer, 1, items => '{"no": "array"}', at => at_time); EXCEPTION WHEN OTHERS THEN NULL; END;
 		BEGIN PERFORM cms.cms_redeem('FLAT-1', NULL, 100, 'x', at => at_time); EXCEPTION WHEN OTHERS THEN NULL; END;
-		BEGIN PERFORM cms.cms_reverse(-1, at => at_time); EXCEPTION WHEN OTHERS THEN NULL; END;
+		BEGIN PERFORM cms.cms_reverse(-1, request_key => 'none', at => at_time); EXCEPTION WHEN OTHERS THEN NULL; END;
+		BEGIN PERFORM cms.cms_complete_redemption(-1, store_id => 's1', at => at_time); EXCEPTION WHEN OTHERS THEN NULL; END;
 		BEGIN PERFORM cms.cms_generate_codes(4001, 1, at => at_time); EXCEPTION WHEN OTHERS THEN NULL; END;
 		BEGIN PERFORM cms.cms_revoke(4001, 'UNISSUED', at => at_time); EXCEPTION WHEN OTHERS THEN NULL; END;
 		BEGIN UPDATE cms.offer SET common_code = 'FLAT-1' WHERE org_id = 40 AND offer_id = 4003; EXCEPTION WHEN OTHERS THEN NULL; END;
