@@ -11,9 +11,11 @@
 /* What a lock is of, within its org. */
 typedef enum CmsLock
 {
-	CMS_LOCK_CODES = 1,             /* the name space of codes */
-	CMS_LOCK_CROWD = 2,             /* making codes where many would be made twice */
-	CMS_LOCK_FIRST_CUSTOMERS = 1024 /* the first of the buckets of customers, up to the end */
+	CMS_LOCK_CODES = 1,              /* the name space of codes */
+	CMS_LOCK_CROWD = 2,              /* making codes where many would be made twice */
+	CMS_LOCK_FIRST_CUSTOMERS = 1024, /* the first of the buckets of customers */
+	/* the first of those of tills and customers that fail, by hash */
+	CMS_LOCK_FIRST_FAILING = 1 << 30
 } CmsLock;
 
 /* until the end of the transaction; waits */

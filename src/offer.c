@@ -39,8 +39,8 @@ enum
 	col_zone,
 	col_currency,
 	col_minor_units,
-	col_max_backdate,
-	col_claim_service,
+	col_org_rules,
+	col_claim_service = col_org_rules + CMS_ORG_RULES_NCOLUMNS,
 	col_claim_ref,
 	col_claim_name,
 	col_claim_ends_on,
@@ -100,7 +100,7 @@ enum
 
 static CmsPlan read_offer = {
 	"SELECT COALESCE(v.version, 0), COALESCE(gv.version, 0),"
-	" g.time_zone, g.currency, g.minor_units, g.max_backdate,"
+	" g.time_zone, g.currency, g.minor_units, " CMS_ORG_RULES_COLUMNS ","
 	" l.service, l.consumer_ref, l.consumer_name, l.ends_on,"
 	" o.name, o.status, o.owner_service, o.owner_ref, o.expiry_type, o.expires_on,"
 	" o.discount_type, o.discount_value, o.discount_cap, o.product_scope, o.sale_items, o.delivery,"
@@ -221,9 +221,6 @@ read_columns(CmsOffer *offer)
 static void
 read_org(CmsOffer *offer)
 {
-	bool isnull;
-	Datum max_backdate = cms_row_value(0, col_max_backdate, &isnull);
-
 	offer->zone = cms_zone(cms_row_text(0, col_zone));
 	if (offer->zone == NULL)
 		ereport(ERROR,
@@ -234,9 +231,7 @@ read_org(CmsOffer *offer)
 				 errhint("Set time_zone in cms.org to a name from pg_timezone_names.")));
 	offer->currency = cms_row_text(0, col_currency);
 	offer->minor_units = cms_row_int32(0, col_minor_units, 2);
-	offer->has_max_backdate = !isnull;
-	if (!isnull)
-		offer->max_backdate = *DatumGetIntervalP(max_backdate);
+	cms_org_rules_fill(col_org_rules, &offer->org_rules);
 }
 
 /* F9 to F12, F16 */

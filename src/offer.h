@@ -10,6 +10,7 @@
 
 #include "calendar.h"
 #include "code.h"
+#include "org_rules.h"
 
 #define CMS_UNLIMITED (-1)
 
@@ -54,8 +55,7 @@ typedef struct CmsOffer
 	pg_tz *zone;
 	char *currency;
 	int minor_units;
-	bool has_max_backdate;
-	Interval max_backdate;
+	CmsOrgRules org_rules;
 
 	/* the claim; service NULL: nobody's */
 	char *owner_service;

@@ -57,6 +57,11 @@ static CmsPlan remains[] = {
 		.argtypes = {INT4OID},
 	},
 	{
+		.text = "DELETE FROM cms.attempt WHERE org_id = $1",
+		.nargs = 1,
+		.argtypes = {INT4OID},
+	},
+	{
 		.text = "DELETE FROM cms.request WHERE org_id = $1",
 		.nargs = 1,
 		.argtypes = {INT4OID},
@@ -73,6 +78,7 @@ static const char *known_zone(const char *name);
 static bool zone_is_listed(const char *name);
 static void check_currency(const CmsRecord *record);
 static void check_max_backdate(const CmsRecord *record);
+static void check_attempts(const CmsRecord *record);
 static void remove_org(const CmsRecord *record);
 
 PG_FUNCTION_INFO_V1(cms_org_check);
@@ -101,6 +107,7 @@ cms_org_check(PG_FUNCTION_ARGS)
 	check_currency(&record);
 	cms_record_range(&record, "minor_units", 0, 4, false);
 	check_max_backdate(&record);
+	check_attempts(&record);
 	return cms_record_result(&record);
 }
 
@@ -205,6 +212,31 @@ check_max_backdate(const CmsRecord *record)
 						  "max_backdate",
 						  hint,
 						  "max_backdate must be at most 1000 years");
+}
+
+/* What refused attempts come to. */
+static void
+check_attempts(const CmsRecord *record)
+{
+	static const char *const yes_or_no = "Use true or false.";
+	static const char *const hint = "Use an interval above 0, at most 90 days.";
+	Interval zero = {0};
+	Interval most = {.day = 90};
+	bool isnull;
+	Datum value;
+
+	cms_record_require(record, "record_attempts", yes_or_no);
+	cms_record_require(record, "uniform_refusals", yes_or_no);
+	cms_record_range(record, "max_failed_attempts", 1, PG_INT64_MAX, true);
+	cms_record_require(record, "failed_attempts_within", hint);
+	value = cms_record_value(record, "failed_attempts_within", &isnull);
+	if (DatumGetBool(DirectFunctionCall2(interval_le, value, IntervalPGetDatum(&zero))) ||
+		DatumGetBool(DirectFunctionCall2(interval_gt, value, IntervalPGetDatum(&most))))
+		cms_record_refuse(record,
+						  ERRCODE_CHECK_VIOLATION,
+						  "failed_attempts_within",
+						  hint,
+						  "failed_attempts_within must be above 0 and at most 90 days");
 }
 
 /* Foreign keys would refuse it too, but not say what to do. */

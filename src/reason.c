@@ -25,6 +25,7 @@ static const ReasonText reason_texts[] = {
 		BILL_CONFLICT,
 		"This bill has redeemed the coupon before, with another customer, amount, store or till."),
 	REASON(KEY_CONFLICT, "The request key was used before, for another request."),
+	REASON(TOO_MANY_ATTEMPTS, "Too many unknown codes were tried; none is accepted for a while."),
 
 	REASON(CODE_NOT_FOUND, "There is no coupon with this code."),
 	REASON(COUPON_REVOKED, "The coupon is revoked."),

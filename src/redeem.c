@@ -47,6 +47,7 @@ cms_check(PG_FUNCTION_ARGS)
 	cms_call_begin();
 	if (cms_use_begin(&use, true) && cms_use_find(&use, false))
 		cms_use_evaluate(&use, 0, true);
+	cms_use_end(&use, "CHECK", true);
 	cms_use_answer(&use, true, values, nulls);
 	values[out_reasons] = reason_names(use.verdict.reasons, use.reason);
 	nulls[out_reasons] = false;
@@ -84,6 +85,7 @@ cms_redeem(PG_FUNCTION_ARGS)
 		use.reason = CMS_BILL_REFERENCE_REQUIRED;
 	else
 		cms_use_redeem(&use);
+	cms_use_end(&use, "REDEEM", false);
 	cms_use_answer(&use, false, values, nulls);
 	row = cms_result_row(fcinfo, caller, values, nulls);
 	SPI_finish();

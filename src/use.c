@@ -11,12 +11,12 @@
  */
 #include "cms.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "args.h"
+#include "attempt.h"
 #include "counter.h"
 #include "message.h"
 #include "money.h"
@@ -32,6 +32,8 @@ static bool is_anonymous(const CmsUse *use);
 static bool same_request(const CmsUse *use, Numeric bill_amount, const char *customer,
 						 const char *store, const char *till, bool completed);
 static bool same_place(const char *recorded, const char *given, bool completed);
+static CmsAttempt attempt_of(const CmsUse *use, bool read_only);
+static bool is_for_anyone(const CmsUse *use);
 static void require_customer(const CmsUse *use);
 static bool insert_coupon(CmsUse *use);
 static void delete_coupon_made(const CmsUse *use);
@@ -230,10 +232,24 @@ void
 cms_use_evaluate(CmsUse *use, int64 own_hold, bool read_only)
 {
 	const CmsOffer *offer = use->found.offer;
+	CmsAttempt attempt = attempt_of(use, read_only);
 	CmsUsage usage;
 
-	require_customer(use);
+	if (own_hold == 0 &&
+		cms_attempt_is_blocked(&attempt, &offer->org_rules, &use->verdict.next_allowed_at))
+	{
+		use->reason = CMS_TOO_MANY_ATTEMPTS;
+		return;
+	}
 	cms_redeem_require_recent(offer, use->request.at);
+	/* the error that the customer is missing would tell that there is such a code */
+	if (use->request.customer == NULL && offer->org_rules.uniform_refusals && !is_for_anyone(use))
+	{
+		use->verdict.reasons = CMS_REASON_BIT(CMS_NOT_THE_HOLDER);
+		use->reason = CMS_NOT_THE_HOLDER;
+		return;
+	}
+	require_customer(use);
 	use->request.place = use->given_place;
 	if (offer->selected_stores && use->request.place.till == NULL &&
 		use->request.place.store != NULL)
@@ -243,13 +259,33 @@ cms_use_evaluate(CmsUse *use, int64 own_hold, bool read_only)
 	use->reason = cms_rule_first(use->verdict.reasons);
 }
 
+static CmsAttempt
+attempt_of(const CmsUse *use, bool read_only)
+{
+	return (CmsAttempt){
+		.org = use->org,
+		.code = use->given_code,
+		.ref = use->ref,
+		.request = &use->request,
+		.read_only = read_only,
+	};
+}
+
+/* F24: need the redeemer not be the holder? */
+static bool
+is_for_anyone(const CmsUse *use)
+{
+	const CmsOffer *offer = use->found.offer;
+
+	return offer->anyone_may_redeem || (offer->third_party && use->found.coupon.holder == NULL);
+}
+
 /* F24: nobody in particular may redeem only where no rule asks who it is. */
 static void
 require_customer(const CmsUse *use)
 {
 	const CmsOffer *offer = use->found.offer;
-	bool for_anyone =
-		offer->anyone_may_redeem || (offer->third_party && use->found.coupon.holder == NULL);
+	bool for_anyone = is_for_anyone(use);
 
 	if (use->request.customer == NULL &&
 		(!for_anyone || offer->max_uses_per_customer != CMS_UNLIMITED ||
@@ -266,19 +302,7 @@ require_customer(const CmsUse *use)
 void
 cms_redeem_require_recent(const CmsOffer *offer, TimestampTz at)
 {
-	TimestampTz oldest;
-
-	if (!offer->has_max_backdate)
-		return;
-	oldest = DatumGetTimestampTz(
-		DirectFunctionCall2(timestamptz_mi_interval,
-							TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
-							IntervalPGetDatum(&offer->max_backdate)));
-	if (at < oldest)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"at\" is too far in the past"),
-				 errhint("The org accepts requests not older than max_backdate in cms.org.")));
+	cms_org_rules_require_recent(&offer->org_rules, at);
 }
 
 void
@@ -432,6 +456,32 @@ update_coupon(const CmsUse *use)
 		values[3] = TimestampTzGetDatum(own_end);
 		cms_plan_write(&issue_and_use_coupon, values, has_own_end ? "    " : "   n");
 	}
+}
+
+/* Of a code that was not looked at, or is not to be known of, nothing but the reason is told. */
+void
+cms_use_end(CmsUse *use, const char *action, bool read_only)
+{
+	const CmsOffer *offer = use->found.offer;
+	CmsAttempt attempt = attempt_of(use, read_only);
+	TimestampTz until = use->verdict.next_allowed_at;
+
+	if (use->reason == CMS_OK)
+		return;
+	attempt.action = action;
+	use->reason = cms_attempt_refused(&attempt,
+									  offer == NULL ? NULL : &offer->org_rules,
+									  use->reason,
+									  use->verdict.reasons,
+									  use->found.coupon.offer_id,
+									  use->found.coupon.coupon_id,
+									  &until);
+	if (use->reason != CMS_TOO_MANY_ATTEMPTS && use->reason != CMS_CODE_NOT_FOUND)
+		return;
+	memset(&use->found, 0, sizeof(use->found));
+	memset(&use->verdict, 0, sizeof(use->verdict));
+	use->verdict.has_next = use->reason == CMS_TOO_MANY_ATTEMPTS;
+	use->verdict.next_allowed_at = until;
 }
 
 void

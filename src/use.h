@@ -60,7 +60,10 @@ extern bool cms_use_find(CmsUse *use, bool lock);
  * conflict is told; either comes before any rule.
  */
 extern bool cms_use_replay(CmsUse *use);
-/* Reads the facts and runs the rules. own_hold: a hold that is not to count, 0 for none. */
+/*
+ * Reads the facts and runs the rules, unless the till or the customer has tried too many codes
+ * (TOO_MANY_ATTEMPTS). own_hold: a hold that is not to count, and was let through before; 0 for none.
+ */
 extern void cms_use_evaluate(CmsUse *use, int64 own_hold, bool read_only);
 /*
  * The writes that decide. False: another transaction was faster, nothing is written: find and
@@ -69,6 +72,11 @@ extern void cms_use_evaluate(CmsUse *use, int64 own_hold, bool read_only);
 extern bool cms_use_write(CmsUse *use);
 /* All of it: finds, replays or evaluates, writes; as often as another transaction was faster. */
 extern void cms_use_redeem(CmsUse *use);
+/*
+ * The end of every call, before its answer and after all else that it locks: a refusal is recorded
+ * as the org wants it, and comes to tell no more than it may. action: word of cms.attempt.
+ */
+extern void cms_use_end(CmsUse *use, const char *action, bool read_only);
 /* the row of cms_redeem; check: what a redemption would give */
 extern void cms_use_answer(const CmsUse *use, bool check, Datum *values, bool *nulls);
 

@@ -14,7 +14,7 @@ COMMENT ON COLUMN cms.cms_redeem_result.coupon_id IS 'The coupon.';
 COMMENT ON COLUMN cms.cms_redeem_result.discount IS 'Discount in the org''s currency; NULL: refused.';
 COMMENT ON COLUMN cms.cms_redeem_result.payable IS 'Bill amount less discount; NULL: refused.';
 COMMENT ON COLUMN cms.cms_redeem_result.uses_left IS 'Uses of the coupon left; NULL: unlimited, or refused.';
-COMMENT ON COLUMN cms.cms_redeem_result.next_allowed_at IS 'When it becomes possible, where that can be told (NOT_STARTED, GAP_TOO_SHORT, TIME_NOT_ALLOWED).';
+COMMENT ON COLUMN cms.cms_redeem_result.next_allowed_at IS 'When it becomes possible, where that can be told (NOT_STARTED, GAP_TOO_SHORT, TIME_NOT_ALLOWED, TOO_MANY_ATTEMPTS).';
 COMMENT ON COLUMN cms.cms_redeem_result.replayed IS 'Whether this bill had redeemed the coupon before; the row is the first answer.';
 
 CREATE TYPE cms.cms_check_result AS (
@@ -56,7 +56,7 @@ CREATE FUNCTION cms.cms_redeem(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_redeem';
 COMMENT ON FUNCTION cms.cms_redeem(text, text, numeric, text, text, text, jsonb, timestamptz, int) IS
-'Redeems a coupon on a bill, atomically (F24 to F34). bill_ref is required: the same coupon and bill_ref again give the first answer, marked replayed, or BILL_CONFLICT with another customer, amount, store or till. Amounts are in the org''s currency; items as in cms_check. A refusal changes nothing. Reasons, the first that holds: BILL_REFERENCE_REQUIRED, BILL_CONFLICT, CODE_NOT_FOUND, COUPON_REVOKED, NOT_ISSUED, OFFER_EXPIRED, COUPON_EXPIRED, NOT_STARTED, NOT_THE_HOLDER, ALREADY_REDEEMED, COUPON_LIMIT, CUSTOMER_LIMIT, GAP_TOO_SHORT, STORE_NOT_ALLOWED, TIME_NOT_ALLOWED, BILL_TOO_SMALL, BILL_TOO_LARGE, NO_ELIGIBLE_ITEM, OFFER_LIMIT, BUDGET_SPENT; ALREADY_REVERSED for the bill of a reversed redemption. Errors: 22004 no amount at all, or no customer where one is needed; 22023 negative or NaN amount, malformed items, "at" infinite or before the org''s max_backdate; MS010 a till that contradicts its store; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
+'Redeems a coupon on a bill, atomically (F24 to F34). bill_ref is required: the same coupon and bill_ref again give the first answer, marked replayed, or BILL_CONFLICT with another customer, amount, store or till. Amounts are in the org''s currency; items as in cms_check. A refusal changes nothing but cms.attempt, where the org wants that. Reasons, the first that holds: BILL_REFERENCE_REQUIRED, BILL_CONFLICT, TOO_MANY_ATTEMPTS, CODE_NOT_FOUND, COUPON_REVOKED, NOT_ISSUED, OFFER_EXPIRED, COUPON_EXPIRED, NOT_STARTED, NOT_THE_HOLDER, ALREADY_REDEEMED, COUPON_LIMIT, CUSTOMER_LIMIT, GAP_TOO_SHORT, STORE_NOT_ALLOWED, TIME_NOT_ALLOWED, BILL_TOO_SMALL, BILL_TOO_LARGE, NO_ELIGIBLE_ITEM, OFFER_LIMIT, BUDGET_SPENT; ALREADY_REVERSED for the bill of a reversed redemption. Errors: 22004 no amount at all, or no customer where one is needed; 22023 negative or NaN amount, malformed items, "at" infinite or before the org''s max_backdate; MS010 a till that contradicts its store; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
 
 CREATE TYPE cms.cms_reverse_result AS (
 	redemption_id bigint, reversed boolean, reason text, message text, use_returned boolean, replayed boolean);

@@ -2,7 +2,7 @@
 
 CREATE FUNCTION cms.cms_org_check() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_org_check';
-COMMENT ON FUNCTION cms.cms_org_check() IS 'Trigger: checks name, time zone, currency, minor units and max_backdate of an org.';
+COMMENT ON FUNCTION cms.cms_org_check() IS 'Trigger: checks the name and the settings of an org.';
 CREATE FUNCTION cms.cms_org_role_check() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_org_role_check';
 COMMENT ON FUNCTION cms.cms_org_role_check() IS 'Trigger: a role granted an org must exist; from a superuser, as in a restore, it is taken with a warning.';

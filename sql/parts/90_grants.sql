@@ -60,6 +60,10 @@ GRANT SELECT ON cms.coupon, cms.redemption, cms.hold TO cms_redeemer;
 GRANT SELECT ON cms.redemption, cms.hold, cms.claim TO cms_analyst;
 GRANT SELECT (org_id, coupon_id, offer_id, shared, customer_id, nth, issued_at, expires_at, service, consumer_ref,
 	uses, forfeited_uses, last_redeemed_at, held_until, revoked_at) ON cms.coupon TO cms_analyst;
+-- nothing depends on an attempt but the throttle: old ones may go, and so may those that block a till
+GRANT SELECT, DELETE ON cms.attempt TO cms_manager;
+GRANT SELECT (org_id, attempt_id, action, reason, unknown_code, offer_id, coupon_id, customer_id, store_id, till_id,
+	bill_ref, bill_amount, attempted_at, recorded_at, recorded_by) ON cms.attempt TO cms_analyst;
 GRANT SELECT, INSERT, DELETE ON cms.code_upload TO cms_manager;
 -- not the org nor who brought it: a line moved to another org would be loaded there
 GRANT UPDATE (offer_id, code, customer_id, reason, message) ON cms.code_upload TO cms_manager;
@@ -67,7 +71,7 @@ GRANT UPDATE (offer_id, code, customer_id, reason, message) ON cms.code_upload T
 -- reports
 GRANT SELECT ON cms.coupon_status TO cms_manager, cms_issuer, cms_redeemer, cms_analyst;
 GRANT SELECT ON cms.offer_dashboard, cms.offer_performance, cms.redemption_rate_by_day, cms.redemption_rate_by_store,
-	cms.redemption_rate_by_service TO cms_manager, cms_analyst;
+	cms.redemption_rate_by_service, cms.refusals_by_reason TO cms_manager, cms_analyst;
 
 -- actions
 GRANT EXECUTE ON FUNCTION cms.cms_generate_codes(bigint, bigint, timestamptz, int),
@@ -97,7 +101,7 @@ DECLARE
 BEGIN
 	FOREACH table_name IN ARRAY ARRAY['org', 'org_role', 'org_entity', 'poc', 'offer', 'offer_product', 'offer_entity',
 		'offer_window', 'offer_audience', 'offer_exclusion', 'offer_reminder', 'offer_poc', 'coupon', 'redemption',
-		'hold', 'claim']
+		'hold', 'claim', 'attempt']
 	LOOP
 		EXECUTE pg_catalog.format('ALTER TABLE cms.%I ENABLE ROW LEVEL SECURITY', table_name);
 		EXECUTE pg_catalog.format('CREATE POLICY own_orgs ON cms.%I

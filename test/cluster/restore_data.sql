@@ -8,8 +8,8 @@ CREATE ROLE restore_till LOGIN IN ROLE cms_issuer, cms_redeemer;
 CREATE ROLE restore_reader LOGIN;
 CREATE ROLE restore_gone IN ROLE cms_analyst;
 
-INSERT INTO cms.org (name, time_zone, currency, minor_units, max_backdate) VALUES
-	('Bazaar', 'Asia/Kolkata', 'INR', 2, NULL), ('Corner shop', 'America/New_York', 'USD', 2, '36500 days');
+INSERT INTO cms.org (name, time_zone, currency, minor_units, max_backdate, max_failed_attempts, failed_attempts_within) VALUES
+	('Bazaar', 'Asia/Kolkata', 'INR', 2, NULL, 2, '1 day'), ('Corner shop', 'America/New_York', 'USD', 2, '36500 days', NULL, '5 minutes');
 INSERT INTO cms.org_role (org_id, role_name) VALUES
 	(1, 'restore_manager'), (1, 'restore_till'), (1, 'restore_gone'), (2, 'restore_till');
 -- a role may go while the grant of its org stays
@@ -148,6 +148,10 @@ FROM cms.cms_revoke(pg_temp.o('stocked'), 'CUSTOMERS', customer_ids => '{c4}', c
 	at => '2025-03-06 10:00+00') r;
 INSERT INTO done SELECT 'revoke', r.revoked_unissued = 1
 FROM cms.cms_revoke(pg_temp.o('elsewhere'), 'CODES', codes => '{3p-3}', confirm => true, at => '2025-03-06 10:00+00') r;
+
+-- a customer who tries codes, until none is accepted
+INSERT INTO done SELECT 'attempts', string_agg(r.reason, ' ' ORDER BY i) = 'CODE_NOT_FOUND CODE_NOT_FOUND TOO_MANY_ATTEMPTS'
+FROM generate_series(1, 3) i, cms.cms_redeem(E'it''s \\ "a" guess ' || i, 'guesser', 10, 'bill 12', at => '2025-03-08 10:00+00') r;
 
 -- what users add
 CREATE VIEW public.running AS SELECT offer_id, name, issued FROM cms.offer_dashboard WHERE status = 'ACTIVE';

@@ -35,6 +35,7 @@ INSERT INTO answer SELECT 'completed again', completed AND replayed FROM cms.red
 	store_id => 'S1', till_id => 'T1') WHERE org_id = 1 AND bill_ref = 'bill 12';
 INSERT INTO answer SELECT 'completed otherwise', reason = 'BILL_CONFLICT' FROM cms.redemption, cms.cms_complete_redemption(redemption_id,
 	details => '{"invoice": "A-18"}') WHERE org_id = 1 AND bill_ref = 'bill 9';
+INSERT INTO answer SELECT 'attempts', reason = 'TOO_MANY_ATTEMPTS' FROM cms.cms_redeem('up1', 'guesser', 10, 'bill 12', at => '2025-03-08 10:00+00');
 -- stock goes first, limits hold
 INSERT INTO answer SELECT 'stock', i.issued AND i.coupon_id <= (SELECT max(c.coupon_id) FROM cms.coupon c WHERE c.offer_id = pg_temp.o('stocked'))
 FROM cms.cms_issue(pg_temp.o('stocked'), 'c5', at => '2025-03-10 10:00+00') i;

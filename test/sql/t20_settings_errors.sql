@@ -66,6 +66,12 @@ SELECT pg_temp.refused($$INSERT INTO cms.org (name, currency) VALUES ('x', NULL)
 SELECT pg_temp.refused($$INSERT INTO cms.org (name, minor_units) VALUES ('x', -1)$$);
 SELECT pg_temp.refused($$INSERT INTO cms.org (name, minor_units) VALUES ('x', 5)$$);
 SELECT pg_temp.refused($$INSERT INTO cms.org (name, max_backdate) VALUES ('x', '-1 second')$$);
+SELECT pg_temp.refused($$INSERT INTO cms.org (name, max_failed_attempts) VALUES ('x', 0)$$);
+SELECT pg_temp.refused($$INSERT INTO cms.org (name, failed_attempts_within) VALUES ('x', '0')$$);
+SELECT pg_temp.refused($$INSERT INTO cms.org (name, failed_attempts_within) VALUES ('x', '1 year')$$);
+SELECT pg_temp.refused($$INSERT INTO cms.org (name, failed_attempts_within) VALUES ('x', NULL)$$);
+SELECT pg_temp.refused($$INSERT INTO cms.org (name, record_attempts) VALUES ('x', NULL)$$);
+SELECT pg_temp.refused($$INSERT INTO cms.org (name, uniform_refusals) VALUES ('x', NULL)$$);
 SELECT pg_temp.refused($$UPDATE cms.org SET org_id = 2003 WHERE org_id = 2001$$);
 SELECT pg_temp.refused($$UPDATE cms.org SET time_zone = 'America/Lima' WHERE org_id = 2001$$);
 SELECT pg_temp.refused($$TRUNCATE cms.org CASCADE$$);

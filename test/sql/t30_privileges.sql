@@ -107,7 +107,7 @@ $$;
 
 -- an administrator makes the orgs and lets roles act for them
 SET ROLE regress_cms_admin;
-INSERT INTO cms.org (org_id, name) VALUES (3001, 'One'), (3002, 'Two');
+INSERT INTO cms.org (org_id, name, record_attempts) VALUES (3001, 'One', true), (3002, 'Two', true);
 INSERT INTO cms.org_role (org_id, role_name)
 	SELECT 3001, role_name FROM unnest('{regress_cms_manager1,regress_cms_issuer1,regress_cms_redeemer1,regress_cms_analyst1,regress_cms_sender1}'::name[]) AS role_name;
 INSERT INTO cms.org_role VALUES (3002, 'regress_cms_manager2');
@@ -142,6 +142,7 @@ BEGIN
 	PERFORM cms.cms_claim(n + 1, 'DVS', org => org, at => '2025-01-01');
 	PERFORM cms.cms_issue(n + 1, 'ann', 2, service => 'DVS', org => org, at => '2025-01-01');
 	PERFORM cms.cms_redeem('CODE1', 'ann', 100, 'bill', store_id => 's1', org => org, at => '2025-01-02');
+	PERFORM cms.cms_redeem('NONE', 'ann', 100, 'bill', store_id => 's1', org => org, at => '2025-01-02');
 END
 $$;
 SELECT pg_temp.fill(3001), pg_temp.fill(3002);
@@ -169,6 +170,8 @@ SELECT cms.cms_current_org(), cms.cms_my_orgs(), cms.cms_sees_codes();
 SELECT * FROM pg_temp.sees();
 SELECT DISTINCT code FROM cms.coupon_status;
 SELECT pg_temp.refused('SELECT code FROM cms.coupon');
+SELECT pg_temp.refused('SELECT code FROM cms.attempt');
+SELECT pg_temp.refused('DELETE FROM cms.attempt');
 SET ROLE regress_cms_sender1;
 SELECT cms.cms_current_org(), cms.cms_my_orgs(), cms.cms_sees_codes();
 SELECT * FROM pg_temp.sees();
@@ -195,7 +198,7 @@ RESET ROLE;
 SET ROLE regress_cms_manager1;
 SELECT relation, pg_temp.changed(format('UPDATE cms.%I SET org_id = org_id WHERE org_id = 3002', relation)),
 	pg_temp.changed(format('DELETE FROM cms.%I WHERE org_id = 3002', relation))
-FROM unnest('{org,org_role,org_entity,poc,offer,offer_product,offer_entity,offer_window,offer_audience,offer_exclusion,offer_reminder,offer_poc,code_upload}'::text[]) AS relation;
+FROM unnest('{org,org_role,org_entity,poc,offer,offer_product,offer_entity,offer_window,offer_audience,offer_exclusion,offer_reminder,offer_poc,code_upload,attempt}'::text[]) AS relation;
 SELECT pg_temp.refused($$INSERT INTO cms.org_entity (org_id, entity_type, entity_id) VALUES (3002, 'STORE', 's2')$$);
 SELECT pg_temp.refused($$INSERT INTO cms.poc (org_id, name, email) VALUES (3002, 'x', 'x@example.com')$$);
 SELECT pg_temp.refused($$INSERT INTO cms.offer (org_id, name, discount_type, discount_value) VALUES (3002, 'x', 'PERCENTAGE', 5)$$);

@@ -3,7 +3,7 @@
 \set VERBOSITY sqlstate
 SET client_min_messages = warning;
 
-INSERT INTO cms.org (org_id, name, max_backdate) VALUES (40, 'Flat', '100 years');
+INSERT INTO cms.org (org_id, name, max_backdate, record_attempts, max_failed_attempts) VALUES (40, 'Flat', '100 years', true, 1000000);
 SET cms.org = 40;
 INSERT INTO cms.offer (offer_id, code, name, discount_type, discount_value, code_method, common_code, sample_code,
 	anyone_may_redeem, max_uses_per_coupon, max_uses_per_customer, max_redemptions, max_discount_total, max_issued_per_customer, reissue)
