@@ -3,7 +3,7 @@
  *	  Finding a coupon by what was typed, and reading what its rules ask for.
  *
  * The usual case, a code of its own, is one statement, which also returns the
- * versions by which the compiled offer is known. Common codes and revoked
+ * version by which the compiled offer is known. Common codes and revoked
  * coupons are looked for only when that finds nothing.
  */
 #include "cms.h"
@@ -36,11 +36,9 @@ received_others(int org, const CmsOffer *offer, const CmsUseRequest *request, bo
 /* The same columns for every way of finding; the lock is the only difference between redeeming and checking. */
 #define SELECT_COUPON                                                                                     \
 	"SELECT c.coupon_id, c.offer_id, c.customer_id, c.issued_at, c.expires_at, c.revoked_at IS NOT NULL," \
-	" c.uses, c.forfeited_uses, c.last_redeemed_at IS NOT NULL, c.shared,"                                \
-	" c.held_until, COALESCE(v.version, 0), COALESCE(gv.version, 0)"                                      \
-	" FROM cms.coupon c"                                                                                  \
-	" LEFT JOIN cms.offer_version v ON v.org_id = $1 AND v.offer_id = c.offer_id"                         \
-	" LEFT JOIN cms.offer_version gv ON gv.org_id = $1 AND gv.offer_id = 0"
+	" c.uses, c.forfeited_uses, c.last_redeemed_at IS NOT NULL, c.shared, c.held_until,"                  \
+	" (SELECT v.version FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = c.offer_id)"        \
+	" FROM cms.coupon c"
 #define BY_CODE \
 	SELECT_COUPON " WHERE c.org_id = $1 AND c.code = $2 AND c.revoked_at IS NULL AND NOT c.shared"
 #define BY_CUSTOMER                                                                \
@@ -51,7 +49,7 @@ received_others(int org, const CmsOffer *offer, const CmsUseRequest *request, bo
 	SELECT_COUPON                                                                        \
 	" WHERE c.org_id = $1 AND c.code = $2 AND c.revoked_at IS NOT NULL AND NOT c.shared" \
 	" ORDER BY c.revoked_at DESC, c.coupon_id DESC LIMIT 1"
-#define LOCK " FOR NO KEY UPDATE OF c"
+#define LOCK " FOR NO KEY UPDATE"
 
 static CmsPlan by_code[2] = {{BY_CODE, 2, {INT4OID, TEXTOID}},
 							 {BY_CODE LOCK, 2, {INT4OID, TEXTOID}}};
@@ -168,7 +166,6 @@ read_found(int org, bool read_only, CmsFound *found)
 	CmsCoupon *coupon = &found->coupon;
 	bool isnull;
 	int64 version = cms_row_int64(0, 12, 0);
-	int64 org_version = cms_row_int64(0, 13, 0);
 
 	coupon->coupon_id = cms_row_int64(0, 1, 0);
 	coupon->offer_id = cms_row_int64(0, 2, 0);
@@ -184,7 +181,7 @@ read_found(int org, bool read_only, CmsFound *found)
 	coupon->shared = cms_row_bool(0, 10, false);
 	found->held_until = DatumGetTimestampTz(cms_row_value(0, 11, &isnull));
 	found->may_be_held = !isnull;
-	found->offer = cms_offer_of_version(org, coupon->offer_id, version, org_version, read_only);
+	found->offer = cms_offer_of_version(org, coupon->offer_id, version, read_only);
 }
 
 /* F29: a till is in a store, a store in a zone, a zone in a concept, as far as they are registered. */

@@ -35,7 +35,6 @@ static int compare_listed(const void *a, const void *b);
 enum
 {
 	col_version = 1,
-	col_org_version,
 	col_zone,
 	col_currency,
 	col_minor_units,
@@ -99,7 +98,7 @@ enum
 };
 
 static CmsPlan read_offer = {
-	"SELECT COALESCE(v.version, 0), COALESCE(gv.version, 0),"
+	"SELECT COALESCE(v.version, 0),"
 	" g.time_zone, g.currency, g.minor_units, " CMS_ORG_RULES_COLUMNS ","
 	" l.service, l.consumer_ref, l.consumer_name, l.ends_on,"
 	" o.name, o.status, o.owner_service, o.owner_ref, o.expiry_type, o.expires_on,"
@@ -126,7 +125,6 @@ static CmsPlan read_offer = {
 	" JOIN cms.org g ON g.org_id = o.org_id"
 	" LEFT JOIN cms.claim l ON l.org_id = $1 AND l.offer_id = $2"
 	" LEFT JOIN cms.offer_version v ON v.org_id = $1 AND v.offer_id = $2"
-	" LEFT JOIN cms.offer_version gv ON gv.org_id = $1 AND gv.offer_id = 0"
 	" CROSS JOIN LATERAL ("
 	"  SELECT"
 	"   array_agg(COALESCE((SELECT bit_or(1 << (d - 1)) FROM unnest(r.weekdays) d), 0)) AS weekdays,"
@@ -193,7 +191,6 @@ static void
 read_columns(CmsOffer *offer)
 {
 	offer->version = cms_row_int64(0, col_version, 0);
-	offer->org_version = cms_row_int64(0, col_org_version, 0);
 	read_org(offer);
 
 	offer->name = cms_row_text(0, col_name);

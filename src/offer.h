@@ -46,7 +46,6 @@ typedef struct CmsOffer
 	int org;
 	int64 offer_id;
 	int64 version;
-	int64 org_version;
 
 	char *name;
 	bool archived;
@@ -126,12 +125,11 @@ typedef struct CmsOffer
 
 /*
  * The compiled offer, between cms_call_begin and SPI_finish; valid until the end of the
- * SQL call. With the versions known from another statement; without them (one
+ * SQL call. With the version known from another statement; without them (one
  * statement more). MS001 when the org has no such offer. read_only: true in
  * callables that are STABLE.
  */
-extern const CmsOffer *
-cms_offer_of_version(int org, int64 offer_id, int64 version, int64 org_version, bool read_only);
+extern const CmsOffer *cms_offer_of_version(int org, int64 offer_id, int64 version, bool read_only);
 extern const CmsOffer *cms_offer_get(int org, int64 offer_id, bool read_only);
 /* the copy of this backend, of whatever version: only good for a guess of what will be needed; NULL: none */
 extern const CmsOffer *cms_offer_kept(int org, int64 offer_id);

@@ -55,10 +55,9 @@ static CmsOffer *retired = NULL; /* replaced, perhaps in use by this call */
 static int calls = 0;            /* that have begun and not ended */
 
 static CmsPlan read_versions = {
-	"SELECT COALESCE(v.version, 0), COALESCE(gv.version, 0)"
+	"SELECT COALESCE(v.version, 0)"
 	" FROM cms.offer o"
 	" LEFT JOIN cms.offer_version v ON v.org_id = $1 AND v.offer_id = $2"
-	" LEFT JOIN cms.offer_version gv ON gv.org_id = $1 AND gv.offer_id = 0"
 	" WHERE o.org_id = $1 AND o.offer_id = $2",
 	2,
 	{INT4OID, INT8OID}};
@@ -70,8 +69,7 @@ cms_offer_get(int org, int64 offer_id, bool read_only)
 
 	if (cms_plan_run(&read_versions, values, NULL, read_only) == 0)
 		cms_offer_unknown(offer_id);
-	return cms_offer_of_version(
-		org, offer_id, cms_row_int64(0, 1, 0), cms_row_int64(0, 2, 0), read_only);
+	return cms_offer_of_version(org, offer_id, cms_row_int64(0, 1, 0), read_only);
 }
 
 const CmsOffer *
@@ -84,14 +82,14 @@ cms_offer_kept(int org, int64 offer_id)
 }
 
 const CmsOffer *
-cms_offer_of_version(int org, int64 offer_id, int64 version, int64 org_version, bool read_only)
+cms_offer_of_version(int org, int64 offer_id, int64 version, bool read_only)
 {
 	CopyKey key = {.offer_id = offer_id, .org = org};
 	/* otherwise the snapshot is made for the statement, after all changes */
 	bool settled = !read_only || cms_settings_are_settled();
 	Copy *copy = copies == NULL || !settled ? NULL : hash_search(copies, &key, HASH_FIND, NULL);
 
-	if (copy != NULL && copy->offer->version == version && copy->offer->org_version == org_version)
+	if (copy != NULL && copy->offer->version == version)
 	{
 		dlist_move_head(&copies_by_use, &copy->lru);
 		return copy->offer;

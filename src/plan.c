@@ -26,6 +26,7 @@
 #include "plan.h"
 #include "text.h"
 
+static uint64 write_guarded(CmsPlan *plan, const Datum *values, const char *nulls, bool latest);
 static void start(CmsPlan *plan);
 static void prepare(CmsPlan *plan);
 static PlannedStmt *
@@ -115,12 +116,24 @@ cms_plan_run_latest(CmsPlan *plan, const Datum *values, const char *nulls)
 	return finished(plan, result);
 }
 
+uint64
+cms_plan_write(CmsPlan *plan, const Datum *values, const char *nulls)
+{
+	return write_guarded(plan, values, nulls, false);
+}
+
+uint64
+cms_plan_write_latest(CmsPlan *plan, const Datum *values, const char *nulls)
+{
+	return write_guarded(plan, values, nulls, true);
+}
+
 /*
  * PG_TRY, because the flag is state of the backend that no abort resets: it must
  * not stay open for the user's next statement.
  */
-uint64
-cms_plan_write(CmsPlan *plan, const Datum *values, const char *nulls)
+static uint64
+write_guarded(CmsPlan *plan, const Datum *values, const char *nulls, bool latest)
 {
 	bool was_open = guard_open;
 	uint64 rows = 0;
@@ -128,7 +141,8 @@ cms_plan_write(CmsPlan *plan, const Datum *values, const char *nulls)
 	PG_TRY();
 	{
 		guard_open = true;
-		rows = cms_plan_run(plan, values, nulls, false);
+		rows = latest ? cms_plan_run_latest(plan, values, nulls)
+					  : cms_plan_run(plan, values, nulls, false);
 	}
 	PG_FINALLY();
 	{

@@ -82,5 +82,6 @@ extern Numeric cms_row_numeric(uint64 row, int column);
  */
 extern bool cms_plan_guard_is_open(void);
 extern uint64 cms_plan_write(CmsPlan *plan, const Datum *values, const char *nulls);
+extern uint64 cms_plan_write_latest(CmsPlan *plan, const Datum *values, const char *nulls);
 
 #endif

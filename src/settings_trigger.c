@@ -43,21 +43,35 @@ static CommandId changed_at;
 static Memo locked; /* its row is locked, and says: */
 static bool uses_list[CMS_SCOPE_AUDIENCE + 1];
 
-/* values of versions are parameters, so that the statement can be sent to where the org is */
+/*
+ * Values of versions are parameters, so that the statement can be sent to where the org is. The
+ * org's row is held, so that a change of the org, which raises all versions, does not come in
+ * between.
+ */
 static CmsPlan raise_offer_version = {
 	.text =
 		"INSERT INTO cms.offer_version (org_id, offer_id, version)"
-		" SELECT o.org_id, o.offer_id, $3 FROM cms.offer o WHERE o.org_id = $1 AND o.offer_id = $2"
+		" SELECT o.org_id, o.offer_id, $3 FROM cms.offer o JOIN cms.org g ON g.org_id = o.org_id"
+		" WHERE o.org_id = $1 AND o.offer_id = $2 FOR KEY SHARE OF g"
 		" ON CONFLICT (org_id, offer_id) DO UPDATE SET version = $3",
 	.nargs = 3,
 	.argtypes = {INT4OID, INT8OID, INT8OID},
 };
 
-static CmsPlan raise_org_version = {
-	.text = "INSERT INTO cms.offer_version (org_id, offer_id, version) VALUES ($1, $2, $3)"
-			" ON CONFLICT (org_id, offer_id) DO UPDATE SET version = $3",
-	.nargs = 3,
-	.argtypes = {INT4OID, INT8OID, INT8OID},
+/* who makes an offer, or changes one, holds the org's row until the end of the transaction */
+static CmsPlan lock_org = {
+	.text = "SELECT FROM cms.org WHERE org_id = $1 FOR UPDATE",
+	.nargs = 1,
+	.argtypes = {INT4OID},
+};
+
+static CmsPlan raise_org_versions = {
+	.text =
+		"INSERT INTO cms.offer_version (org_id, offer_id, version)"
+		" SELECT o.org_id, o.offer_id, $2 FROM cms.offer o WHERE o.org_id = $1 ORDER BY o.offer_id"
+		" ON CONFLICT (org_id, offer_id) DO UPDATE SET version = $2",
+	.nargs = 2,
+	.argtypes = {INT4OID, INT8OID},
 };
 
 static CmsPlan lock_scopes = {
@@ -213,7 +227,7 @@ static void
 raise_version(int org, int64 offer_id)
 {
 	Oid sequence;
-	Datum values[3];
+	int64 version;
 
 	changed_by = GetTopFullTransactionId();
 	changed_at = GetCurrentCommandId(false);
@@ -221,11 +235,22 @@ raise_version(int org, int64 offer_id)
 		return;
 
 	sequence = get_relname_relid("offer_version_seq", get_namespace_oid("cms", false));
-	values[0] = Int32GetDatum(org);
-	values[1] = Int64GetDatum(offer_id);
-	values[2] = Int64GetDatum(nextval_internal(sequence, false));
+	version = nextval_internal(sequence, false);
 	SPI_connect();
-	cms_plan_write(offer_id == 0 ? &raise_org_version : &raise_offer_version, values, NULL);
+	if (offer_id == 0)
+	{
+		Datum values[] = {Int32GetDatum(org), Int64GetDatum(version)};
+
+		cms_plan_run(&lock_org, values, NULL, false);
+		/* also of offers that a fixed snapshot does not show */
+		cms_plan_write_latest(&raise_org_versions, values, NULL);
+	}
+	else
+	{
+		Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id), Int64GetDatum(version)};
+
+		cms_plan_write(&raise_offer_version, values, NULL);
+	}
 	SPI_finish();
 	note(&raised, org, offer_id);
 }

@@ -276,9 +276,9 @@ CREATE TABLE cms.offer_version (
 	version  bigint NOT NULL,
 	CONSTRAINT offer_version_pkey PRIMARY KEY (org_id, offer_id)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE cms.offer_version IS 'Version of each offer''s rules, raised by every change of the offer, its lists, its claim or its org. Absent for an org: never changed since it was made.';
+COMMENT ON TABLE cms.offer_version IS 'Version of each offer''s rules, raised by every change of the offer, its lists, its claim or its org.';
 COMMENT ON COLUMN cms.offer_version.org_id IS 'The org.';
-COMMENT ON COLUMN cms.offer_version.offer_id IS 'The offer; 0: the org''s own settings.';
+COMMENT ON COLUMN cms.offer_version.offer_id IS 'The offer.';
 COMMENT ON COLUMN cms.offer_version.version IS 'Number that changes with every change.';
 
 CREATE TABLE cms.offer_key (
