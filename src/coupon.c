@@ -19,11 +19,11 @@
 #include "plan.h"
 #include "text.h"
 
-static bool find_own(int org, const char *code, bool lock, CmsFound *found);
+static bool find_own(int org, const char *code, CmsFind how, CmsFound *found);
 static bool
-find_common(int org, const char *code, const char *customer, bool lock, CmsFound *found);
-static bool find_revoked(int org, const char *code, bool lock, CmsFound *found);
-static void read_found(int org, bool read_only, CmsFound *found);
+find_common(int org, const char *code, const char *customer, CmsFind how, CmsFound *found);
+static bool find_revoked(int org, const char *code, CmsFind how, CmsFound *found);
+static void read_found(int org, CmsFind how, CmsFound *found);
 static void read_holds(const CmsFound *found, const CmsUseRequest *request, int64 own_hold,
 					   bool read_only, CmsUsage *usage);
 static void
@@ -36,7 +36,7 @@ received_others(int org, const CmsOffer *offer, const CmsUseRequest *request, bo
 /* The same columns for every way of finding; the lock is the only difference between redeeming and checking. */
 #define SELECT_COUPON                                                                                     \
 	"SELECT c.coupon_id, c.offer_id, c.customer_id, c.issued_at, c.expires_at, c.revoked_at IS NOT NULL," \
-	" c.uses, c.forfeited_uses, c.last_redeemed_at IS NOT NULL, c.shared, c.held_until,"                  \
+	" c.uses, c.forfeited_uses, c.last_redeemed_at, c.shared, c.held_until, c.xmin,"                      \
 	" (SELECT v.version FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = c.offer_id)"        \
 	" FROM cms.coupon c"
 #define BY_CODE \
@@ -98,21 +98,22 @@ static CmsPlan last_of_others = {
 	{INT4OID, TEXTOID, INT8ARRAYOID}};
 
 bool
-cms_coupon_find(int org, const char *code, const char *customer, bool lock, CmsFound *found)
+cms_coupon_find(int org, const char *code, const char *customer, CmsFind how, CmsFound *found)
 {
 	memset(found, 0, sizeof(*found));
-	return find_own(org, code, lock, found) || find_common(org, code, customer, lock, found) ||
-		   find_revoked(org, code, lock, found);
+	return find_own(org, code, how, found) || find_common(org, code, customer, how, found) ||
+		   find_revoked(org, code, how, found);
 }
 
 static bool
-find_own(int org, const char *code, bool lock, CmsFound *found)
+find_own(int org, const char *code, CmsFind how, CmsFound *found)
 {
 	Datum values[] = {Int32GetDatum(org), CStringGetTextDatum(code)};
 
-	if (cms_plan_run(&by_code[lock], values, NULL, !lock) == 0)
+	if (cms_plan_run(&by_code[how == CMS_FIND_LOCKED], values, NULL, how == CMS_FIND_READ_ONLY) ==
+		0)
 		return false;
-	read_found(org, !lock, found);
+	read_found(org, how, found);
 	return true;
 }
 
@@ -122,12 +123,12 @@ find_own(int org, const char *code, bool lock, CmsFound *found)
  * being is for the rules.
  */
 static bool
-find_common(int org, const char *code, const char *customer, bool lock, CmsFound *found)
+find_common(int org, const char *code, const char *customer, CmsFind how, CmsFound *found)
 {
 	Datum of_code[] = {Int32GetDatum(org), CStringGetTextDatum(code)};
 	int64 offer_id;
 
-	if (cms_plan_run(&common_offer, of_code, NULL, !lock) == 0)
+	if (cms_plan_run(&common_offer, of_code, NULL, how == CMS_FIND_READ_ONLY) == 0)
 		return false;
 	offer_id = cms_row_int64(0, 1, 0);
 	found->common = true;
@@ -137,35 +138,39 @@ find_common(int org, const char *code, const char *customer, bool lock, CmsFound
 		Datum of_customer[] = {
 			Int32GetDatum(org), CStringGetTextDatum(customer), Int64GetDatum(offer_id)};
 
-		if (cms_plan_run(&by_customer[lock], of_customer, NULL, !lock) == 1)
+		if (cms_plan_run(&by_customer[how == CMS_FIND_LOCKED],
+						 of_customer,
+						 NULL,
+						 how == CMS_FIND_READ_ONLY) == 1)
 		{
-			read_found(org, !lock, found);
+			read_found(org, how, found);
 			return true;
 		}
 	}
-	found->offer = cms_offer_get(org, offer_id, !lock);
+	found->offer = cms_offer_get(org, offer_id, how == CMS_FIND_READ_ONLY);
 	found->coupon.offer_id = offer_id;
 	found->coupon.shared = true;
 	return true;
 }
 
 static bool
-find_revoked(int org, const char *code, bool lock, CmsFound *found)
+find_revoked(int org, const char *code, CmsFind how, CmsFound *found)
 {
 	Datum values[] = {Int32GetDatum(org), CStringGetTextDatum(code)};
 
-	if (cms_plan_run(&by_revoked_code[lock], values, NULL, !lock) == 0)
+	if (cms_plan_run(
+			&by_revoked_code[how == CMS_FIND_LOCKED], values, NULL, how == CMS_FIND_READ_ONLY) == 0)
 		return false;
-	read_found(org, !lock, found);
+	read_found(org, how, found);
 	return true;
 }
 
 static void
-read_found(int org, bool read_only, CmsFound *found)
+read_found(int org, CmsFind how, CmsFound *found)
 {
 	CmsCoupon *coupon = &found->coupon;
 	bool isnull;
-	int64 version = cms_row_int64(0, 12, 0);
+	int64 version = cms_row_int64(0, 13, 0);
 
 	coupon->coupon_id = cms_row_int64(0, 1, 0);
 	coupon->offer_id = cms_row_int64(0, 2, 0);
@@ -177,11 +182,14 @@ read_found(int org, bool read_only, CmsFound *found)
 	coupon->revoked = cms_row_bool(0, 6, false);
 	coupon->uses = cms_row_int32(0, 7, 0);
 	coupon->forfeited_uses = cms_row_int32(0, 8, 0);
-	found->redeemed_before = cms_row_bool(0, 9, false);
+	found->last_redeemed_at = DatumGetTimestampTz(cms_row_value(0, 9, &isnull));
+	found->redeemed_before = !isnull;
 	coupon->shared = cms_row_bool(0, 10, false);
 	found->held_until = DatumGetTimestampTz(cms_row_value(0, 11, &isnull));
 	found->may_be_held = !isnull;
-	found->offer = cms_offer_of_version(org, coupon->offer_id, version, read_only);
+	found->row = DatumGetTransactionId(cms_row_value(0, 12, &isnull));
+	found->locked = how == CMS_FIND_LOCKED;
+	found->offer = cms_offer_of_version(org, coupon->offer_id, version, how == CMS_FIND_READ_ONLY);
 }
 
 /* F29: a till is in a store, a store in a zone, a zone in a concept, as far as they are registered. */

@@ -14,19 +14,29 @@ typedef struct CmsFound
 	const CmsOffer *offer;
 	CmsCoupon coupon;
 	bool redeemed_before; /* ever, reversed or not */
-	bool common;          /* by the offer's common code */
-	bool may_be_held;     /* a hold that counts may be there */
+	TimestampTz last_redeemed_at;
+	bool common;      /* by the offer's common code */
+	bool may_be_held; /* a hold that counts may be there */
 	TimestampTz held_until;
+	bool locked;       /* for the rest of the transaction */
+	TransactionId row; /* who wrote the row: it changes with every change of it */
 } CmsFound;
+
+/* How a coupon is looked for. */
+typedef enum CmsFind
+{
+	CMS_FIND_READ_ONLY, /* with the snapshot of the calling statement */
+	CMS_FIND_NOW,       /* sees what this call and others have written before it */
+	CMS_FIND_LOCKED     /* the same, and takes the row for the rest of the transaction */
+} CmsFind;
 
 /*
  * Finds the coupon of a normalised code for a customer. Of a common code it is the
- * customer's own, or one that does not exist yet (coupon_id 0). lock: take the row
- * for the rest of the transaction; without it the call reads only. False:
- * there is no such code in the org.
+ * customer's own, or one that does not exist yet (coupon_id 0). False: there is no
+ * such code in the org.
  */
 extern bool
-cms_coupon_find(int org, const char *code, const char *customer, bool lock, CmsFound *found);
+cms_coupon_find(int org, const char *code, const char *customer, CmsFind how, CmsFound *found);
 
 /* Where till and store are; MS010 if they contradict. Fills place->store of a registered till. */
 extern void cms_coupon_resolve_place(int org, CmsPlace *place, bool read_only);

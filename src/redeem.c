@@ -45,7 +45,7 @@ cms_check(PG_FUNCTION_ARGS)
 
 	cms_use_fetch_bill(fcinfo, 2, 5, &use.request);
 	cms_call_begin();
-	if (cms_use_begin(&use, true) && cms_use_find(&use, false))
+	if (cms_use_begin(&use, true) && cms_use_find(&use, CMS_FIND_READ_ONLY))
 		cms_use_evaluate(&use, 0, true);
 	cms_use_end(&use, "CHECK", true);
 	cms_use_answer(&use, true, values, nulls);

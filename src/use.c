@@ -2,9 +2,10 @@
  * use.c
  *	  One use of a coupon: one evaluation, and the writes that decide.
  *
- * Order of locks: the coupon, the customer's row, the counters of the offer. The coupon's row
- * lock makes the uses of one coupon follow each other, so that nobody else can redeem it on the
- * same bill meanwhile. The customer's row does the same for the uses of one customer, where a
+ * Order of locks: the coupon, the customer's row, the counters of the offer. The coupon is
+ * written under the condition that it is as it was found, so that the uses of one coupon follow
+ * each other and nobody else can redeem it on the same bill meanwhile; whoever comes second reads
+ * again with the row locked. The customer's row does the same for the uses of one customer, where a
  * rule asks for them: whoever comes second finds it changed, reads again and decides again. The
  * counters decide on caps by the statement that adds, and come last of what can refuse: a
  * refusal is decided before the redemption is written.
@@ -27,7 +28,8 @@
 #include "text.h"
 #include "use.h"
 
-static bool redeem_once(CmsUse *use);
+static bool redeem_once(CmsUse *use, CmsFind how);
+static bool may_be_lifted(CmsReason reason);
 static bool is_anonymous(const CmsUse *use);
 static bool same_request(const CmsUse *use, Numeric bill_amount, const char *customer,
 						 const char *store, const char *till, bool completed);
@@ -36,10 +38,11 @@ static CmsAttempt attempt_of(const CmsUse *use, bool read_only);
 static bool is_for_anyone(const CmsUse *use);
 static void require_customer(const CmsUse *use);
 static bool insert_coupon(CmsUse *use);
+static void undo_coupon(const CmsUse *use, bool made);
 static void delete_coupon_made(const CmsUse *use);
 static bool insert_redemption(CmsUse *use);
 static bool count_use(const CmsUse *use);
-static void update_coupon(const CmsUse *use);
+static bool update_coupon(const CmsUse *use);
 
 #define SELECT_REDEMPTION                                                                        \
 	"SELECT r.redemption_id, r.coupon_id, r.customer_id, r.bill_amount, r.store_id,"             \
@@ -58,8 +61,10 @@ static CmsPlan anonymous_redemption_of_bill = {
 	{INT4OID, INT8OID, TEXTOID}};
 
 static CmsPlan new_coupon = {
-	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at, expires_at)"
-	" VALUES ($1, nextval('cms.coupon_id_seq'), $2, $3, true, $4, CASE WHEN $4 IS NOT NULL THEN 1 END, $5, $6)"
+	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at, expires_at,"
+	" uses, last_redeemed_at)"
+	" VALUES ($1, nextval('cms.coupon_id_seq'), $2, $3, true, $4, CASE WHEN $4 IS NOT NULL THEN 1 END, $5, $6,"
+	" 1, $5)"
 	" ON CONFLICT DO NOTHING RETURNING coupon_id",
 	6,
 	{INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
@@ -77,24 +82,35 @@ static CmsPlan new_coupon = {
 			TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INT4OID                    \
 	}
 
-/* the coupon is locked, and the bill was looked for: nothing can be in the way */
+/* the coupon is written, and the bill was looked for: nothing can be in the way */
 static CmsPlan new_redemption = {INSERT_REDEMPTION " RETURNING redemption_id", REDEMPTION_ARGS};
 /* nobody's coupons of a common code have only the bill in common */
 static CmsPlan new_anonymous_redemption = {
 	INSERT_REDEMPTION " ON CONFLICT DO NOTHING RETURNING redemption_id", REDEMPTION_ARGS};
 
+/* as it was found, unless it is locked since */
+#define OF_COUPON " WHERE org_id = $1 AND coupon_id = $2 AND ($3 IS NULL OR xmin = $3)"
+
 static CmsPlan use_coupon = {
-	"UPDATE cms.coupon SET uses = uses + 1, last_redeemed_at = GREATEST(last_redeemed_at, $3)"
-	" WHERE org_id = $1 AND coupon_id = $2",
-	3,
-	{INT4OID, INT8OID, TIMESTAMPTZOID}};
+	"UPDATE cms.coupon SET uses = uses + 1, last_redeemed_at = GREATEST(last_redeemed_at, $4)" OF_COUPON,
+	4,
+	{INT4OID, INT8OID, XIDOID, TIMESTAMPTZOID}};
 
 /* apart from use_coupon, which must not name an indexed column to stay a HOT update */
 static CmsPlan issue_and_use_coupon = {
-	"UPDATE cms.coupon SET uses = uses + 1, last_redeemed_at = $3, issued_at = $3, expires_at = $4"
+	"UPDATE cms.coupon SET uses = uses + 1, last_redeemed_at = $4, issued_at = $4, expires_at = $5" OF_COUPON,
+	5,
+	{INT4OID, INT8OID, XIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+
+static CmsPlan undo_use = {"UPDATE cms.coupon SET uses = uses - 1, last_redeemed_at = $3"
+						   " WHERE org_id = $1 AND coupon_id = $2",
+						   3,
+						   {INT4OID, INT8OID, TIMESTAMPTZOID}};
+static CmsPlan undo_issue_and_use = {
+	"UPDATE cms.coupon SET uses = uses - 1, last_redeemed_at = NULL, issued_at = NULL, expires_at = NULL"
 	" WHERE org_id = $1 AND coupon_id = $2",
-	4,
-	{INT4OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+	2,
+	{INT4OID, INT8OID}};
 
 static CmsPlan delete_redemption = {
 	"DELETE FROM cms.redemption WHERE org_id = $1 AND redemption_id = $2", 2, {INT4OID, INT8OID}};
@@ -138,24 +154,40 @@ cms_use_begin(CmsUse *use, bool read_only)
 void
 cms_use_redeem(CmsUse *use)
 {
-	while (!redeem_once(use))
+	CmsFind how = CMS_FIND_NOW;
+
+	/* somebody else is at the coupon or its customer: take turns */
+	while (!redeem_once(use, how))
+	{
 		CHECK_FOR_INTERRUPTS();
+		how = CMS_FIND_LOCKED;
+	}
 }
 
 /* False: what was read has changed, nothing is written. */
 static bool
-redeem_once(CmsUse *use)
+redeem_once(CmsUse *use, CmsFind how)
 {
-	if (!cms_use_find(use, true) || cms_use_replay(use))
+	if (!cms_use_find(use, how) || cms_use_replay(use))
 		return true;
 	cms_use_evaluate(use, 0, false);
-	return use->reason != CMS_OK || cms_use_write(use);
+	if (use->reason != CMS_OK)
+		return how == CMS_FIND_LOCKED || !may_be_lifted(use->reason);
+	return cms_use_write(use);
+}
+
+/* Whoever is at the coupon at this moment may be about to give it back: wait for them. */
+static bool
+may_be_lifted(CmsReason reason)
+{
+	return reason == CMS_NOT_ISSUED || reason == CMS_COUPON_EXPIRED ||
+		   reason == CMS_ALREADY_REDEEMED || reason == CMS_COUPON_LIMIT;
 }
 
 bool
-cms_use_find(CmsUse *use, bool lock)
+cms_use_find(CmsUse *use, CmsFind how)
 {
-	if (cms_coupon_find(use->org, use->code, use->request.customer, lock, &use->found))
+	if (cms_coupon_find(use->org, use->code, use->request.customer, how, &use->found))
 		return true;
 	use->reason = CMS_CODE_NOT_FOUND;
 	return false;
@@ -331,22 +363,21 @@ cms_use_write(CmsUse *use)
 		delete_coupon_made(use);
 		return false;
 	}
+	if (!make_coupon && !update_coupon(use))
+		return false;
 	if (!cms_allowance_use(offer, customer, use->found.coupon.coupon_id, &use->allowance))
 	{
-		if (make_coupon)
-			delete_coupon_made(use);
+		undo_coupon(use, make_coupon);
 		return false;
 	}
 	if (!count_use(use))
 	{
 		cms_allowance_undo_use(offer, customer, use->found.coupon.coupon_id, &use->allowance);
-		if (make_coupon)
-			delete_coupon_made(use);
+		undo_coupon(use, make_coupon);
 		return false;
 	}
 	if (!anonymous)
 		insert_redemption(use);
-	update_coupon(use);
 	return true;
 }
 
@@ -368,6 +399,21 @@ insert_coupon(CmsUse *use)
 		return false;
 	use->found.coupon.coupon_id = cms_row_int64(0, 1, 0);
 	return true;
+}
+
+static void
+undo_coupon(const CmsUse *use, bool made)
+{
+	Datum values[3] = {Int32GetDatum(use->org),
+					   Int64GetDatum(use->found.coupon.coupon_id),
+					   TimestampTzGetDatum(use->found.last_redeemed_at)};
+
+	if (made)
+		delete_coupon_made(use);
+	else if (use->found.coupon.issued)
+		cms_plan_write(&undo_use, values, use->found.redeemed_before ? NULL : "  n");
+	else
+		cms_plan_write(&undo_issue_and_use, values, NULL);
 }
 
 /* Nothing of this attempt stays, nor a redemption of it. */
@@ -439,23 +485,24 @@ count_use(const CmsUse *use)
 	return cms_counter_add(use->found.offer, &count);
 }
 
-static void
+/* False: the coupon is no longer what was found. */
+static bool
 update_coupon(const CmsUse *use)
 {
+	const CmsFound *found = &use->found;
 	TimestampTz own_end = 0;
 	bool has_own_end;
-	Datum values[4] = {Int32GetDatum(use->org),
-					   Int64GetDatum(use->found.coupon.coupon_id),
-					   TimestampTzGetDatum(use->request.at)};
+	CmsParams params = {0};
 
-	if (use->found.coupon.issued || use->found.common)
-		cms_plan_write(&use_coupon, values, NULL);
-	else
-	{
-		has_own_end = cms_rule_own_end(use->found.offer, use->request.at, &own_end);
-		values[3] = TimestampTzGetDatum(own_end);
-		cms_plan_write(&issue_and_use_coupon, values, has_own_end ? "    " : "   n");
-	}
+	cms_param_int(&params, use->org);
+	cms_param_int64(&params, found->coupon.coupon_id);
+	cms_param(&params, TransactionIdGetDatum(found->row), found->locked);
+	cms_param_instant(&params, use->request.at);
+	if (found->coupon.issued || found->common)
+		return cms_plan_write(&use_coupon, params.values, params.nulls) == 1;
+	has_own_end = cms_rule_own_end(found->offer, use->request.at, &own_end);
+	cms_param(&params, TimestampTzGetDatum(own_end), !has_own_end);
+	return cms_plan_write(&issue_and_use_coupon, params.values, params.nulls) == 1;
 }
 
 /* Of a code that was not looked at, or is not to be known of, nothing but the reason is told. */

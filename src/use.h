@@ -53,8 +53,8 @@ cms_use_fetch_bill(FunctionCallInfo fcinfo, int amount_arg, int items_arg, CmsUs
 extern void cms_use_require_amount(const CmsUseRequest *request);
 /* What can be told before the coupon is known: the code normalised, the place of the till. */
 extern bool cms_use_begin(CmsUse *use, bool read_only);
-/* False, and CODE_NOT_FOUND: there is no such code. lock: for the rest of the transaction. */
-extern bool cms_use_find(CmsUse *use, bool lock);
+/* False, and CODE_NOT_FOUND: there is no such code. */
+extern bool cms_use_find(CmsUse *use, CmsFind how);
 /*
  * F34: the bill had redeemed this coupon before: true. The first answer is given again, or a
  * conflict is told; either comes before any rule.
