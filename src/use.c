@@ -168,6 +168,7 @@ cms_use_redeem(CmsUse *use)
 static bool
 redeem_once(CmsUse *use, CmsFind how)
 {
+	use->reason = CMS_OK;
 	if (!cms_use_find(use, how) || cms_use_replay(use))
 		return true;
 	cms_use_evaluate(use, 0, false);
