@@ -18,6 +18,7 @@
 
 #include <math.h>
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 
@@ -38,6 +39,7 @@ static int compare_texts(const void *a, const void *b);
 static bool is_name(const CmsReserved *reserved, const char *name);
 static int run_stock(CmsPlan *plan, const CmsOffer *offer, const char *const *codes,
 					 const int64 *ids, int count, int most);
+static void make_and_read_key(int org, int64 offer_id, uint8 *key);
 static bool read_key(int org, int64 offer_id, uint8 *key);
 
 static CmsPlan reserved_of_length = {
@@ -93,6 +95,12 @@ cms_codebook_write_lock(int org)
 }
 
 void
+cms_codebook_write_unlock(int org)
+{
+	cms_unlock(org, CMS_LOCK_CODES, ShareLock);
+}
+
+void
 cms_codebook_reserve_lock(int org)
 {
 	cms_lock(org, CMS_LOCK_CODES, ExclusiveLock);
@@ -117,7 +125,13 @@ cms_codebook_room(const CmsOffer *offer)
 	CmsTotals totals;
 
 	cms_counter_totals(offer->org, offer->offer_id, false, &totals);
-	return most_codes(offer) - totals.issued - totals.stock;
+	return cms_codebook_room_beyond(offer, &totals);
+}
+
+int64
+cms_codebook_room_beyond(const CmsOffer *offer, const CmsTotals *totals)
+{
+	return most_codes(offer) - totals->issued - totals->stock;
 }
 
 /* With the guess guard. PG_INT64_MAX if more than that. */
@@ -247,17 +261,32 @@ cms_codebook_reserves_all(const CmsReserved *reserved, const CmsCodePattern *pat
 	return false;
 }
 
-/* Nobody may foretell codes: the key comes from the same source as they do. */
-void
-cms_codebook_key(int org, int64 offer_id, uint8 *key)
+/*
+ * Nobody may foretell codes: the key comes from the same source as they do. It is kept with
+ * the compiled offer, unless it may be of this very transaction, which may roll it back.
+ */
+const uint8 *
+cms_codebook_key(const CmsOffer *offer)
+{
+	CmsOfferHints *hints = offer->hints;
+	bool clean = !TransactionIdIsValid(GetTopTransactionIdIfAny());
+
+	if (hints->has_key)
+		return hints->key;
+	if (read_key(offer->org, offer->offer_id, hints->key))
+		hints->has_key = clean;
+	else
+		make_and_read_key(offer->org, offer->offer_id, hints->key);
+	return hints->key;
+}
+
+static void
+make_and_read_key(int org, int64 offer_id, uint8 *key)
 {
 	uint8 fresh[CMS_PERMUTATION_KEY_LENGTH];
-	bytea *stored;
+	bytea *stored = palloc(VARHDRSZ + CMS_PERMUTATION_KEY_LENGTH);
 
-	if (read_key(org, offer_id, key))
-		return;
 	cms_code_draw_key(fresh);
-	stored = palloc(VARHDRSZ + CMS_PERMUTATION_KEY_LENGTH);
 	SET_VARSIZE(stored, VARHDRSZ + CMS_PERMUTATION_KEY_LENGTH);
 	memcpy(VARDATA(stored), fresh, CMS_PERMUTATION_KEY_LENGTH);
 

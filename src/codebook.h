@@ -11,9 +11,11 @@
 #ifndef CMS_CODEBOOK_H
 #define CMS_CODEBOOK_H
 
-#include "offer.h"
+#include "counter.h"
 
 extern void cms_codebook_write_lock(int org);
+/* before anything is written: gives the lock back, where it was taken in vain */
+extern void cms_codebook_write_unlock(int org);
 extern void cms_codebook_reserve_lock(int org);
 /*
  * After the write lock, before many new codes of a pattern: two transactions that
@@ -27,6 +29,7 @@ extern void cms_codebook_crowd_lock(const CmsOffer *offer, int64 how_many);
  * quarter of the space unless allow_dense_codes); below 0 where it has too many.
  */
 extern int64 cms_codebook_room(const CmsOffer *offer);
+extern int64 cms_codebook_room_beyond(const CmsOffer *offer, const CmsTotals *totals);
 
 /*
  * The SQL condition that cms.offer o is of org $1 and has reserved one of the names that a
@@ -40,14 +43,7 @@ extern int64 cms_codebook_room(const CmsOffer *offer);
 extern Datum cms_codebook_names(const char *code);
 
 /* Key of a RANDOMISED offer's order (16 bytes), made at the first use. */
-extern void cms_codebook_key(int org, int64 offer_id, uint8 *key);
-
-/* Common codes and masks of an org, looked up many times. */
-typedef struct CmsReserved
-{
-	int count;
-	char **names; /* sorted */
-} CmsReserved;
+extern const uint8 *cms_codebook_key(const CmsOffer *offer);
 
 /* After the write lock: those of the org that can concern codes of this length, or these codes. */
 extern CmsReserved *cms_codebook_reserved_of_length(int org, int length);

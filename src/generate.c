@@ -29,6 +29,7 @@
 #include "permutation.h"
 #include "plan.h"
 #include "result.h"
+#include "settings.h"
 
 #define BATCH_CODES 10000
 
@@ -102,6 +103,8 @@ cms_generate_codes(PG_FUNCTION_ARGS)
 	{
 		int64 made;
 
+		/* first, as the offer's row comes before the name space of codes in the order of locks */
+		cms_generate_announce(offer);
 		/* before the look, so that who has to wait for others then sees what they made */
 		cms_codebook_write_lock(org);
 		cms_codebook_crowd_lock(offer, how_many);
@@ -141,6 +144,14 @@ refuse_codes(const CmsOffer *offer, int64 possible)
 				 : errhint("Make the codes longer: raise code_length of the offer. Or set "
 						   "allow_dense_codes, to fill more than a quarter of what the pattern "
 						   "can make, where codes are easier to guess.")));
+}
+
+/* Compiled copies of the offer that know of no stock do not look for it. */
+void
+cms_generate_announce(const CmsOffer *offer)
+{
+	if (!offer->has_stock)
+		cms_settings_raise_version(offer->org, offer->offer_id);
 }
 
 /* The guess guard is the caller's. */

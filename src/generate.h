@@ -7,6 +7,8 @@
 
 #include "offer.h"
 
+/* Before the first codes of an offer without stock: makes known that there will be some. */
+extern void cms_generate_announce(const CmsOffer *offer);
 /*
  * Makes up to how_many codes of a GENERATED offer by the way that also finds the last
  * free ones, counts them as stock and answers how many there were.

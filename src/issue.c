@@ -38,7 +38,12 @@
 
 #define CUSTOMER_BUCKETS 128
 
+/* While a cap leaves n times CAP_IS_FAR issues, n single ones go by without a look at it. */
+#define CAP_IS_FAR 4096
+#define MOST_UNSEEN_ISSUES 64
+
 static bool attempt(CmsIssue *issue);
+static void read_totals(CmsIssue *issue);
 static bool guarded_attempt(CmsIssue *issue);
 static void issue_all(CmsIssue *issue);
 static bool any_refused(const CmsIssue *issue);
@@ -48,21 +53,30 @@ static int bucket_of(const char *customer);
 static void lock_bucket(int org, int bucket);
 static bool issue_line(CmsIssue *issue, int i);
 static bool give_existing(CmsIssue *issue, CmsIssueLine *line);
-static void read_receipts(CmsIssue *issue, const CmsIssueLine *line, CmsReceipts *receipts);
+static void read_receipts(CmsIssue *issue, CmsIssueLine *line, CmsReceipts *receipts);
 static void count_issued(CmsIssue *issue);
 static void refuse_all(CmsIssue *issue, CmsReason reason, char *message);
 static void forget_answers(CmsIssue *issue);
 static int compare_lines(const void *a, const void *b);
 
+/* what most offers ask for */
+static CmsPlan received_by_customer = {
+	"SELECT c.nth FROM cms.coupon c WHERE c.org_id = $1 AND c.customer_id = $2 AND c.offer_id = $3"
+	" ORDER BY c.nth DESC LIMIT 1",
+	3,
+	{INT4OID, TEXTOID, INT8OID}};
+
 static CmsPlan receipts_of_customer = {
-	"SELECT max(c.nth), max(c.issued_at),"
+	"SELECT (SELECT c.nth FROM cms.coupon c"
+	"  WHERE c.org_id = $1 AND c.customer_id = $2 AND c.offer_id = $3 ORDER BY c.nth DESC LIMIT 1),"
+	" CASE WHEN $6 THEN (SELECT max(c.issued_at) FROM cms.coupon c"
+	"  WHERE c.org_id = $1 AND c.customer_id = $2 AND c.offer_id = $3) END,"
 	" CASE WHEN $4 THEN EXISTS (SELECT FROM cms.offer_audience a"
 	"  WHERE a.org_id = $1 AND a.offer_id = $3 AND a.customer_id = $2) ELSE true END,"
 	" CASE WHEN $5 IS NOT NULL THEN (SELECT max(x.issued_at) FROM cms.coupon x"
-	"  WHERE x.org_id = $1 AND x.customer_id = $2 AND x.offer_id = ANY ($5)) END"
-	" FROM cms.coupon c WHERE c.org_id = $1 AND c.customer_id = $2 AND c.offer_id = $3",
-	5,
-	{INT4OID, TEXTOID, INT8OID, BOOLOID, INT8ARRAYOID}};
+	"  WHERE x.org_id = $1 AND x.customer_id = $2 AND x.offer_id = ANY ($5)) END",
+	6,
+	{INT4OID, TEXTOID, INT8OID, BOOLOID, INT8ARRAYOID, BOOLOID}};
 
 static CmsPlan active_coupon = {
 	"SELECT c.coupon_id, c.code, c.shared, c.issued_at, c.expires_at FROM cms.coupon c"
@@ -107,7 +121,6 @@ attempt(CmsIssue *issue)
 	const CmsOffer *offer = issue->offer;
 	const CmsIssuer *issuer = issue->issuer;
 	bool claims = issuer->service != NULL && offer->claim_service == NULL && !offer->archived;
-	CmsTotals totals = {0};
 	CmsReason reason = CMS_OK;
 
 	/* a claim cannot help against what is refused before and after it */
@@ -121,18 +134,15 @@ attempt(CmsIssue *issue)
 		return true;
 	}
 
-	/* only a cap, a stock and a claim that may be released ask for them */
-	if (offer->max_issued != CMS_UNLIMITED || offer->method == CMS_METHOD_GENERATED ||
-		offer->claim_service != NULL)
-		cms_counter_totals(offer->org, offer->offer_id, false, &totals);
-	issue->allowed = offer->max_issued == CMS_UNLIMITED ? PG_INT64_MAX
-														: Max(offer->max_issued - totals.issued, 0);
+	read_totals(issue);
 	issue->issued = 0;
 	issue->from_stock = 0;
-	issue->use_stock = offer->method == CMS_METHOD_UPLOADED ||
-					   (offer->method == CMS_METHOD_GENERATED && totals.stock > 0);
+	issue->use_stock =
+		issue->totals.stock > 0 || (offer->method == CMS_METHOD_UPLOADED && issue->nlines > 0 &&
+									issue->lines[0]->given_code == NULL);
+	issue->knows_reserved = issuer->knows_reserved;
 	issue->wait_for_stock = false;
-	issue->claim_may_go = offer->claim_service != NULL && totals.issued == 0;
+	issue->claim_may_go = offer->claim_service != NULL && !issue->is_issued;
 	issue->claim_gone = false;
 	issue->stock_cursor = 0;
 	issue->positions = 0;
@@ -141,10 +151,44 @@ attempt(CmsIssue *issue)
 	if (offer->nexclusions > 0 || (issue->use_stock && issue->nlines > 1))
 		lock_customers(issue);
 
-	if (claims || issue->claim_may_go || issue->use_stock || issuer->all_or_none)
+	if (claims || issue->claim_may_go || issue->use_stock ||
+		(issuer->all_or_none && issue->nlines > 1))
 		return guarded_attempt(issue);
 	issue_all(issue);
 	return true;
+}
+
+/*
+ * The counters, as far as a cap, a stock, a claim that may be released or scarce codes ask for
+ * them; and of the cap only seldom while it is far: a look only spares what would be refused the
+ * work, and the counter decides.
+ */
+static void
+read_totals(CmsIssue *issue)
+{
+	const CmsOffer *offer = issue->offer;
+	CmsOfferHints *hints = offer->hints;
+	CmsTotals *totals = &issue->totals;
+	bool clean = !TransactionIdIsValid(GetTopTransactionIdIfAny());
+	bool near_cap =
+		offer->max_issued != CMS_UNLIMITED && (issue->nlines > 1 || hints->far_from_cap-- <= 0);
+
+	memset(totals, 0, sizeof(*totals));
+	issue->allowed = PG_INT64_MAX;
+	issue->is_issued = hints->is_issued;
+	if (!near_cap && !(offer->method == CMS_METHOD_GENERATED && offer->has_stock) &&
+		(offer->claim_service == NULL || hints->is_issued) && !cms_issue_code_is_scarce(offer))
+		return;
+
+	cms_counter_totals(offer->org, offer->offer_id, false, totals);
+	issue->is_issued = totals->issued > 0;
+	/* not what this transaction has written itself and may roll back */
+	hints->is_issued |= issue->is_issued && clean;
+	if (offer->max_issued != CMS_UNLIMITED)
+	{
+		issue->allowed = Max(offer->max_issued - totals->issued, 0);
+		hints->far_from_cap = Min(issue->allowed / CAP_IS_FAR, MOST_UNSEEN_ISSUES);
+	}
 }
 
 /* The attempt in a subtransaction, kept only if it is to stay. */
@@ -304,7 +348,8 @@ issue_line(CmsIssue *issue, int i)
 	CmsReceipts receipts;
 	int nth;
 
-	if (offer->reissue_existing && line->given_code == NULL && give_existing(issue, line))
+	if (offer->reissue_existing && line->given_code == NULL &&
+		!(line->knows_received && line->received == 0) && give_existing(issue, line))
 		return true;
 	read_receipts(issue, line, &receipts);
 	line->reason = cms_rule_issue_customer(
@@ -351,27 +396,48 @@ give_existing(CmsIssue *issue, CmsIssueLine *line)
 }
 
 /*
- * With exclusions the latest snapshot counts, whatever the isolation level: the
- * customer's lock has made it final.
+ * What was read with the offer serves once: whoever decides again has to read again. With
+ * exclusions the latest snapshot counts, whatever the isolation level: the customer's lock
+ * has made it final.
  */
 static void
-read_receipts(CmsIssue *issue, const CmsIssueLine *line, CmsReceipts *receipts)
+read_receipts(CmsIssue *issue, CmsIssueLine *line, CmsReceipts *receipts)
 {
 	const CmsOffer *offer = issue->offer;
 	bool has_exclusions = offer->nexclusions > 0;
-	Datum values[5] = {Int32GetDatum(offer->org),
-					   CStringGetTextDatum(line->customer),
-					   Int64GetDatum(offer->offer_id),
-					   BoolGetDatum(offer->audience_only)};
+	bool has_gap = offer->min_days_between_issues > 0;
+	bool knows_received = line->knows_received;
+	CmsParams params = {0};
 	bool isnull;
 
-	if (has_exclusions)
+	*receipts = (CmsReceipts){.in_audience = true};
+	line->knows_received = false;
+	if (knows_received && !has_exclusions && !has_gap && !offer->audience_only)
 	{
-		values[4] = cms_array_of_int64s(offer->exclusions, offer->nexclusions);
-		cms_plan_run_latest(&receipts_of_customer, values, NULL);
+		receipts->received = line->received;
+		return;
 	}
+
+	cms_param_int(&params, offer->org);
+	cms_param_text(&params, line->customer);
+	cms_param_int64(&params, offer->offer_id);
+	if (!has_exclusions && !has_gap && !offer->audience_only)
+	{
+		if (cms_plan_run(&received_by_customer, params.values, params.nulls, false) > 0)
+			receipts->received = cms_row_int32(0, 1, 0);
+		return;
+	}
+
+	cms_param_bool(&params, offer->audience_only);
+	cms_param(&params,
+			  has_exclusions ? cms_array_of_int64s(offer->exclusions, offer->nexclusions)
+							 : (Datum) 0,
+			  !has_exclusions);
+	cms_param_bool(&params, has_gap);
+	if (has_exclusions)
+		cms_plan_run_latest(&receipts_of_customer, params.values, params.nulls);
 	else
-		cms_plan_run(&receipts_of_customer, values, "    n", false);
+		cms_plan_run(&receipts_of_customer, params.values, params.nulls, false);
 	receipts->received = cms_row_int32(0, 1, 0);
 	receipts->last_received_at = cms_row_timestamptz(0, 2, 0);
 	receipts->in_audience = cms_row_bool(0, 3, false);
@@ -429,6 +495,7 @@ forget_answers(CmsIssue *issue)
 		issue->lines[i]->reason = CMS_OK;
 		issue->lines[i]->message = NULL;
 		issue->lines[i]->replayed = false;
+		issue->lines[i]->knows_received = false;
 	}
 }
 

@@ -15,6 +15,8 @@ typedef struct CmsIssueLine
 	int64 line;
 	const char *customer;
 	const char *given_code; /* upload: the normalised code; NULL: the offer's method decides */
+	bool knows_received; /* "received" has been read: coupons of the offer that the customer had */
+	int received;
 	/* answered */
 	CmsReason reason; /* CMS_OK: issued */
 	char *message;    /* NULL: the standard sentence */
@@ -35,6 +37,7 @@ typedef struct CmsIssuer
 	const char *consumer_ref;
 	TimestampTz at;
 	bool all_or_none;
+	bool knows_reserved; /* the offer was read with the lock of those who write codes */
 } CmsIssuer;
 
 /*

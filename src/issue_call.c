@@ -6,16 +6,19 @@
  */
 #include "cms.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 
 #include "args.h"
 #include "array.h"
 #include "claim.h"
+#include "codebook.h"
 #include "issue.h"
 #include "plan.h"
 #include "request.h"
 #include "result.h"
+#include "settings.h"
 #include "text.h"
 
 PG_FUNCTION_INFO_V1(cms_issue);
@@ -55,12 +58,24 @@ enum
 
 static void fetch_rest(FunctionCallInfo fcinfo, IssueCall *call);
 static void run(FunctionCallInfo fcinfo, IssueCall *call);
+static const CmsOffer *read_for_one(IssueCall *call);
+static bool will_draw_first(const IssueCall *call, const CmsOffer *offer);
 static CmsRequestState open_request(IssueCall *call, CmsRequest *request);
 static void replay(const CmsOffer *offer, IssueCall *call, const CmsRequest *request);
 static void replay_line(const CmsOffer *offer, CmsIssueLine *line, int64 coupon_id);
 static void refuse(IssueCall *call, CmsReason reason);
 static void close_request(const IssueCall *call, const CmsRequest *request);
 static void put_line(FunctionCallInfo fcinfo, const CmsOffer *offer, const CmsIssueLine *line);
+
+static CmsPlan offer_and_received = {
+	"SELECT v.version, COALESCE(gv.version, 0),"
+	" (SELECT c.nth FROM cms.coupon c WHERE c.org_id = $1 AND c.customer_id = $3 AND c.offer_id = $2"
+	"  ORDER BY c.nth DESC LIMIT 1)"
+	" FROM cms.offer_version v"
+	" LEFT JOIN cms.offer_version gv ON gv.org_id = $1 AND gv.offer_id = 0"
+	" WHERE v.org_id = $1 AND v.offer_id = $2",
+	3,
+	{INT4OID, INT8OID, TEXTOID}};
 
 static CmsPlan read_coupon = {
 	"SELECT c.code, c.issued_at, c.expires_at, c.shared FROM cms.coupon c WHERE c.org_id = $1 AND c.coupon_id = $2",
@@ -156,8 +171,6 @@ run(FunctionCallInfo fcinfo, IssueCall *call)
 
 	cms_result_start(fcinfo);
 	cms_call_begin();
-	offer = cms_offer_get(call->org, call->offer_id, false);
-
 	call->nlines = call->ncustomers * call->how_many;
 	call->lines = palloc0(sizeof(CmsIssueLine) * Max(call->nlines, 1));
 	for (int i = 0; i < call->nlines; i++)
@@ -165,6 +178,8 @@ run(FunctionCallInfo fcinfo, IssueCall *call)
 		call->lines[i].line = i + 1;
 		call->lines[i].customer = call->customers[i / call->how_many];
 	}
+	offer =
+		call->nlines == 1 ? read_for_one(call) : cms_offer_get(call->org, call->offer_id, false);
 	switch (open_request(call, &request))
 	{
 		case CMS_REQUEST_NEW:
@@ -185,6 +200,57 @@ run(FunctionCallInfo fcinfo, IssueCall *call)
 		put_line(fcinfo, offer, &call->lines[i]);
 	}
 	SPI_finish();
+}
+
+/*
+ * One coupon is asked for by far the most often: then one statement reads the versions of the
+ * offer and what the customer has received. If a code will be drawn, the lock of those who write
+ * codes is taken before, so that the compiled offer has all codes that are reserved. Whether one
+ * will be is a guess by the copy that is there, whatever its version; in vain, the lock is given
+ * back.
+ */
+static const CmsOffer *
+read_for_one(IssueCall *call)
+{
+	CmsIssueLine *line = &call->lines[0];
+	const CmsOffer *kept = cms_offer_kept(call->org, call->offer_id);
+	bool locked = kept != NULL && will_draw_first(call, kept);
+	const CmsOffer *offer = NULL;
+	Datum values[] = {
+		Int32GetDatum(call->org), Int64GetDatum(call->offer_id), cms_text_datum(line->customer)};
+
+	if (locked)
+		cms_codebook_write_lock(call->org);
+	if (cms_plan_run(&offer_and_received, values, NULL, false) > 0)
+	{
+		line->knows_received = true;
+		line->received = cms_row_int32(0, 3, 0);
+		offer = cms_offer_of_version(
+			call->org, call->offer_id, cms_row_int64(0, 1, 0), cms_row_int64(0, 2, 0), false);
+		call->issuer.knows_reserved = locked && offer == kept;
+	}
+	if (locked && !call->issuer.knows_reserved)
+		cms_codebook_write_unlock(call->org);
+	if (offer == NULL)
+	{
+		/* unknown, or not changed since a restore, which brings no versions */
+		offer = cms_offer_get(call->org, call->offer_id, false);
+		if (offer->version == 0 && !IsolationUsesXactSnapshot())
+			cms_settings_raise_version(call->org, call->offer_id);
+	}
+	return offer;
+}
+
+/*
+ * Whether a code is to be drawn, and no lock comes before that of those who write codes. A fixed
+ * snapshot does not show what others have reserved, whatever the lock.
+ */
+static bool
+will_draw_first(const IssueCall *call, const CmsOffer *offer)
+{
+	return offer->method == CMS_METHOD_GENERATED && offer->nexclusions == 0 &&
+		   (call->issuer.service == NULL || offer->claim_service != NULL) &&
+		   call->request_key == NULL && !IsolationUsesXactSnapshot();
 }
 
 /* The time is not part of what is asked for, since a repeated call comes later. */

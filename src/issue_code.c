@@ -13,10 +13,8 @@
 #include "utils/builtins.h"
 
 #include "codebook.h"
-#include "counter.h"
 #include "generate.h"
 #include "issue_code.h"
-#include "permutation.h"
 #include "plan.h"
 #include "text.h"
 
@@ -27,21 +25,39 @@
 /* a space that no offer fills to a quarter: the guess guard needs no look */
 #define VAST_SPACE 1e13
 
+static void lock_codes(CmsIssue *issue);
 static bool give_stocked(CmsIssue *issue, CmsIssueLine *line, int nth);
 static bool give_new(CmsIssue *issue, CmsIssueLine *line, int nth);
 static bool choose_code(CmsIssue *issue, CmsIssueLine *line, char *code);
+static bool draw_code(CmsIssue *issue, char *code);
 static void explain_conflict(CmsIssue *issue, CmsIssueLine *line, const char *code);
 static void take_positions(CmsIssue *issue, int64 want);
 static void use_position(CmsIssue *issue);
 static void stock_crowded_space(CmsIssue *issue);
 static CmsReason why_code_failed(CmsIssue *issue, const char *code);
 
-static CmsPlan new_coupon = {
-	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at, expires_at,"
+#define NEW_COUPON                                                                                                \
+	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at, expires_at," \
 	" service, consumer_ref)"
-	" SELECT $1, nextval('cms.coupon_id_seq'), $2, $3, $4, $5, $6, $7, $8, $9, $10"
-	" WHERE $11 IS NULL OR NOT EXISTS (SELECT FROM cms.offer o"
-	"  WHERE " CMS_CODEBOOK_RESERVES("$11") ") ON CONFLICT DO NOTHING RETURNING coupon_id",
+#define NEW_VALUES "$1, nextval('cms.coupon_id_seq'), $2, $3, $4, $5, $6, $7, $8, $9, $10"
+#define NEW_ID " ON CONFLICT DO NOTHING RETURNING coupon_id"
+
+static CmsPlan new_coupon = {NEW_COUPON " VALUES (" NEW_VALUES ")" NEW_ID,
+							 10,
+							 {INT4OID,
+							  INT8OID,
+							  TEXTOID,
+							  BOOLOID,
+							  TEXTOID,
+							  INT4OID,
+							  TIMESTAMPTZOID,
+							  TIMESTAMPTZOID,
+							  TEXTOID,
+							  TEXTOID}};
+
+static CmsPlan new_coupon_unless_reserved = {
+	NEW_COUPON " SELECT " NEW_VALUES " WHERE NOT EXISTS (SELECT FROM cms.offer o"
+			   "  WHERE " CMS_CODEBOOK_RESERVES("$11") ")" NEW_ID,
 	11,
 	{INT4OID,
 	 INT8OID,
@@ -98,6 +114,12 @@ static CmsPlan back_to_stock = {
 	2,
 	{INT4OID, INT8OID}};
 
+bool
+cms_issue_code_is_scarce(const CmsOffer *offer)
+{
+	return offer->method == CMS_METHOD_GENERATED && cms_code_space(&offer->pattern) < VAST_SPACE;
+}
+
 void
 cms_issue_code_prepare(CmsIssue *issue)
 {
@@ -108,25 +130,36 @@ cms_issue_code_prepare(CmsIssue *issue)
 		case CMS_METHOD_COMMON:
 			break;
 		case CMS_METHOD_RANDOMISED:
-		{
-			uint8 key[CMS_PERMUTATION_KEY_LENGTH];
-
-			cms_codebook_key(offer->org, offer->offer_id, key);
-			issue->order = cms_code_order_open(&offer->pattern, key);
+			issue->order = cms_code_order_open(&offer->pattern, cms_codebook_key(offer));
 			take_positions(issue, Min(issue->nlines, issue->allowed));
 			break;
-		}
 		case CMS_METHOD_GENERATED:
 			issue->room = PG_INT64_MAX;
-			if (cms_code_space(&offer->pattern) < VAST_SPACE)
-				issue->room = cms_codebook_room(offer);
-			cms_codebook_write_lock(offer->org);
+			if (cms_issue_code_is_scarce(offer))
+				issue->room = cms_codebook_room_beyond(offer, &issue->totals);
+			if (!issue->knows_reserved)
+				lock_codes(issue);
 			cms_codebook_crowd_lock(offer, issue->nlines);
 			break;
 		case CMS_METHOD_UPLOADED:
-			cms_codebook_write_lock(offer->org);
+			/* codes in stock are taken already, and who uploads has the lock */
 			break;
 	}
+}
+
+/*
+ * The compiled offer has the reserved codes of its pattern. They are final if it is still the
+ * same after the lock; for one line the statement that writes looks as fast. A fixed snapshot
+ * may not show what others have reserved since.
+ */
+static void
+lock_codes(CmsIssue *issue)
+{
+	const CmsOffer *offer = issue->offer;
+
+	cms_codebook_write_lock(offer->org);
+	if (issue->nlines > 1 && !IsolationUsesXactSnapshot())
+		issue->knows_reserved = cms_offer_get(offer->org, offer->offer_id, false) == offer;
 }
 
 bool
@@ -190,8 +223,8 @@ give_new(CmsIssue *issue, CmsIssueLine *line, int nth)
 	const CmsOffer *offer = issue->offer;
 	const CmsIssuer *issuer = issue->issuer;
 	char code[CMS_CODE_MAX_LENGTH + 1];
-	/* what is common or of a sample is reserved for this very offer */
-	bool may_be_reserved = line->given_code != NULL || offer->method == CMS_METHOD_GENERATED;
+	/* common codes and samples are reserved for this very offer; who uploads has looked before */
+	bool may_be_reserved = offer->method == CMS_METHOD_GENERATED && !issue->knows_reserved;
 	CmsParams params = {0};
 	uint64 written;
 
@@ -208,11 +241,14 @@ give_new(CmsIssue *issue, CmsIssueLine *line, int nth)
 	cms_param(&params, TimestampTzGetDatum(line->own_end), !line->has_own_end);
 	cms_param_text(&params, issuer->service);
 	cms_param_text(&params, issuer->consumer_ref);
-	cms_param(&params, may_be_reserved ? cms_codebook_names(code) : (Datum) 0, !may_be_reserved);
-
-	/* the lock of writers has made final what is reserved, which a fixed snapshot may not show */
-	written = may_be_reserved ? cms_plan_run_latest(&new_coupon, params.values, params.nulls)
-							  : cms_plan_run(&new_coupon, params.values, params.nulls, false);
+	if (may_be_reserved)
+	{
+		cms_param(&params, cms_codebook_names(code), false);
+		/* the lock has made final what is reserved, which a fixed snapshot may not show */
+		written = cms_plan_run_latest(&new_coupon_unless_reserved, params.values, params.nulls);
+	}
+	else
+		written = cms_plan_run(&new_coupon, params.values, params.nulls, false);
 	if (written == 0)
 	{
 		explain_conflict(issue, line, code);
@@ -252,14 +288,27 @@ choose_code(CmsIssue *issue, CmsIssueLine *line, char *code)
 	}
 	else if (issue->issued - issue->from_stock >= issue->room)
 		line->reason = CMS_NO_CODES_LEFT;
-	else if (++issue->draws > MAX_DRAWS)
-	{
-		stock_crowded_space(issue);
-		return false;
-	}
 	else
-		cms_code_draw(&offer->pattern, code);
+		return draw_code(issue, code);
 	return line->reason == CMS_OK;
+}
+
+/* False: the space is crowded. */
+static bool
+draw_code(CmsIssue *issue, char *code)
+{
+	const CmsOffer *offer = issue->offer;
+
+	do
+	{
+		if (++issue->draws > MAX_DRAWS)
+		{
+			stock_crowded_space(issue);
+			return false;
+		}
+		cms_code_draw(&offer->pattern, code);
+	} while (issue->knows_reserved && cms_codebook_is_reserved(&offer->reserved, code));
+	return true;
 }
 
 /*
@@ -313,6 +362,7 @@ static void
 stock_crowded_space(CmsIssue *issue)
 {
 	issue->draws = 0;
+	cms_generate_announce(issue->offer);
 	if (cms_generate_stock(issue->offer, Min(issue->room, CROWDED_STOCK)) == 0)
 		issue->room = 0;
 	else

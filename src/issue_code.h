@@ -6,6 +6,7 @@
 #ifndef CMS_ISSUE_CODE_H
 #define CMS_ISSUE_CODE_H
 
+#include "counter.h"
 #include "issue.h"
 
 /* A call to issue, while it is worked on. */
@@ -18,16 +19,19 @@ typedef struct CmsIssue
 	MemoryContext context;      /* of the answers */
 	MemoryContext line_context; /* of one line */
 
-	int64 allowed; /* by the cap, as read before */
+	CmsTotals totals; /* where the counters were asked for */
+	int64 allowed;    /* by the cap, as read before */
 	int64 issued;
 	int64 from_stock;
 	bool use_stock;
 	bool wait_for_stock; /* all codes left are locked by others */
+	bool is_issued;      /* a coupon at least */
 	bool claim_may_go;   /* nothing was issued, so the claim could be released meanwhile */
 	bool claim_gone;     /* it was */
 	int64 stock_cursor; /* codes up to here are taken: do not walk over their index entries again */
-	int64 room;         /* new codes that may be made */
-	int draws;          /* that collided since the last new code */
+	bool knows_reserved; /* the offer was read with the lock of those who write codes */
+	int64 room;          /* new codes that may be made */
+	int draws;           /* that collided since the last new code */
 	CmsCodeOrder *order; /* RANDOMISED */
 	bool order_is_used_up;
 	int64 next_position;
@@ -35,6 +39,8 @@ typedef struct CmsIssue
 	bool stock_line[FLEXIBLE_ARRAY_MEMBER]; /* by line: came from stock */
 } CmsIssue;
 
+/* whether codes may run out, or the guess guard step in: then the totals are needed */
+extern bool cms_issue_code_is_scarce(const CmsOffer *offer);
 /* what the method of the offer needs before the first code */
 extern void cms_issue_code_prepare(CmsIssue *issue);
 /*

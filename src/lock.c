@@ -26,6 +26,15 @@ cms_lock(int org, int what, LOCKMODE mode)
 	(void) LockAcquire(&tag, mode, false, false);
 }
 
+void
+cms_unlock(int org, int what, LOCKMODE mode)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) org, what, LOCK_CLASS);
+	LockRelease(&tag, mode, false);
+}
+
 /*
  * Offers whose numbers differ by a multiple of 2^32 in orgs of the same number would share a
  * lock, which costs a wait and nothing else.

@@ -20,6 +20,8 @@ typedef enum CmsLock
 
 /* until the end of the transaction; waits */
 extern void cms_lock(int org, int what, LOCKMODE mode);
+/* gives back what the same call took in vain */
+extern void cms_unlock(int org, int what, LOCKMODE mode);
 /*
  * Of one row of an offer's counters. Unlike a lock of the row, it can be given back when there is
  * nothing to count; who has counted keeps it to the end of the transaction.

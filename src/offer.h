@@ -40,6 +40,25 @@ typedef struct CmsListed
 	const char *value;
 } CmsListed;
 
+/* Common codes and masks of samples, which nobody else may use as codes. */
+typedef struct CmsReserved
+{
+	int count;
+	char **names; /* sorted */
+} CmsReserved;
+
+/*
+ * What a backend has found out since, in copies that are otherwise never changed. They only
+ * spare a look, so they may be out of date.
+ */
+typedef struct CmsOfferHints
+{
+	bool is_issued;     /* a coupon at least, committed: that never changes */
+	bool has_key;       /* RANDOMISED: committed, never changes */
+	uint8 key[16];      /* of the order, CMS_PERMUTATION_KEY_LENGTH */
+	int64 far_from_cap; /* so many more issues need no look at max_issued */
+} CmsOfferHints;
+
 typedef struct CmsOffer
 {
 	/* key of the cache */
@@ -84,6 +103,8 @@ typedef struct CmsOffer
 	CmsCodeMethod method;
 	CmsCodePattern pattern; /* of GENERATED and RANDOMISED */
 	bool allow_dense_codes;
+	bool has_stock;       /* whoever stocks the first code raises the version */
+	CmsReserved reserved; /* GENERATED: by the org, and in the length of the pattern */
 	char *common_code;
 	bool third_party;
 
@@ -119,6 +140,7 @@ typedef struct CmsOffer
 	int nwindows;
 	bool reversal_restores_use;
 
+	CmsOfferHints *hints;
 	MemoryContext context;         /* holds all of it */
 	struct CmsOffer *next_retired; /* of the cache */
 } CmsOffer;

@@ -11,6 +11,12 @@
 extern void cms_settings_require_org(const CmsRecord *record);
 
 /*
+ * Raises the version of an offer for a change that no row of its settings shows. The offer's row
+ * is locked FOR SHARE before, so that changes of its settings come before or after.
+ */
+extern void cms_settings_raise_version(int org, int64 offer_id);
+
+/*
  * Forgets which offer's version this transaction has raised last. Whoever reads
  * rules in order to keep them calls it: a change after that needs another version.
  */
