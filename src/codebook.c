@@ -155,8 +155,9 @@ cms_codebook_names(const char *code)
 }
 
 CmsReserved *
-cms_codebook_reserved_of_length(int org, int length)
+cms_codebook_reserved_of_pattern(int org, const CmsCodePattern *pattern)
 {
+	int length = strlen(pattern->prefix) + pattern->length + strlen(pattern->suffix);
 	Datum values[] = {Int32GetDatum(org), Int32GetDatum(length)};
 
 	return read_reserved(cms_plan_run_latest(&reserved_of_length, values, NULL));

@@ -45,8 +45,15 @@ extern Datum cms_codebook_names(const char *code);
 /* Key of a RANDOMISED offer's order (16 bytes), made at the first use. */
 extern const uint8 *cms_codebook_key(const CmsOffer *offer);
 
-/* After the write lock: those of the org that can concern codes of this length, or these codes. */
-extern CmsReserved *cms_codebook_reserved_of_length(int org, int length);
+/* Common codes and masks of an org, looked up many times. */
+typedef struct CmsReserved
+{
+	int count;
+	char **names; /* sorted */
+} CmsReserved;
+
+/* After the write lock: those of the org that can concern codes of this pattern, or these codes. */
+extern CmsReserved *cms_codebook_reserved_of_pattern(int org, const CmsCodePattern *pattern);
 extern CmsReserved *cms_codebook_reserved_of_codes(int org, const char *const *codes, int ncodes);
 extern bool cms_codebook_is_reserved(const CmsReserved *reserved, const char *code);
 /* whether every code of the pattern is */

@@ -159,13 +159,12 @@ int64
 cms_generate_stock(const CmsOffer *offer, int64 how_many)
 {
 	const CmsCodePattern *pattern = &offer->pattern;
-	int length = strlen(pattern->prefix) + pattern->length + strlen(pattern->suffix);
 	Maker maker = {.offer = offer};
 	CmsCount count = {0};
 
 	cms_codebook_write_lock(offer->org);
 	cms_codebook_crowd_lock(offer, how_many);
-	maker.reserved = cms_codebook_reserved_of_length(offer->org, length);
+	maker.reserved = cms_codebook_reserved_of_pattern(offer->org, pattern);
 	if (cms_codebook_reserves_all(maker.reserved, pattern))
 		return 0;
 	maker.collides = may_collide(offer, how_many);

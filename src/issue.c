@@ -102,10 +102,12 @@ cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *li
 		issue->lines[i] = &lines[i];
 	qsort(issue->lines, nlines, sizeof(CmsIssueLine *), compare_lines);
 
+	issue->free_code = issuer->free_code;
 	while (!attempt(issue))
 	{
 		CHECK_FOR_INTERRUPTS();
 		forget_answers(issue);
+		issue->free_code = NULL;
 		issue->offer = cms_offer_get(offer->org, offer->offer_id, false);
 	}
 	for (int i = 0; i < nlines; i++)
@@ -140,7 +142,7 @@ attempt(CmsIssue *issue)
 	issue->use_stock =
 		issue->totals.stock > 0 || (offer->method == CMS_METHOD_UPLOADED && issue->nlines > 0 &&
 									issue->lines[0]->given_code == NULL);
-	issue->knows_reserved = issuer->knows_reserved;
+	issue->reserved = NULL;
 	issue->wait_for_stock = false;
 	issue->claim_may_go = offer->claim_service != NULL && !issue->is_issued;
 	issue->claim_gone = false;

@@ -37,7 +37,8 @@ typedef struct CmsIssuer
 	const char *consumer_ref;
 	TimestampTz at;
 	bool all_or_none;
-	bool knows_reserved; /* the offer was read with the lock of those who write codes */
+	const char *
+		free_code; /* drawn, and not reserved, with the lock of those who write codes; NULL: none */
 } CmsIssuer;
 
 /*

@@ -67,15 +67,17 @@ static void refuse(IssueCall *call, CmsReason reason);
 static void close_request(const IssueCall *call, const CmsRequest *request);
 static void put_line(FunctionCallInfo fcinfo, const CmsOffer *offer, const CmsIssueLine *line);
 
+/* the drawn code, if any, is looked for among the reserved ones */
 static CmsPlan offer_and_received = {
-	"SELECT v.version, COALESCE(gv.version, 0),"
+	"SELECT v.version,"
 	" (SELECT c.nth FROM cms.coupon c WHERE c.org_id = $1 AND c.customer_id = $3 AND c.offer_id = $2"
-	"  ORDER BY c.nth DESC LIMIT 1)"
-	" FROM cms.offer_version v"
-	" LEFT JOIN cms.offer_version gv ON gv.org_id = $1 AND gv.offer_id = 0"
-	" WHERE v.org_id = $1 AND v.offer_id = $2",
-	3,
-	{INT4OID, INT8OID, TEXTOID}};
+	"  ORDER BY c.nth DESC LIMIT 1),"
+	" CASE WHEN $4 IS NOT NULL THEN EXISTS (SELECT FROM cms.offer o"
+	"  WHERE " CMS_CODEBOOK_RESERVES(
+		"$4") ") END"
+			  " FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = $2",
+	4,
+	{INT4OID, INT8OID, TEXTOID, TEXTARRAYOID}};
 
 static CmsPlan read_coupon = {
 	"SELECT c.code, c.issued_at, c.expires_at, c.shared FROM cms.coupon c WHERE c.org_id = $1 AND c.coupon_id = $2",
@@ -203,33 +205,42 @@ run(FunctionCallInfo fcinfo, IssueCall *call)
 }
 
 /*
- * One coupon is asked for by far the most often: then one statement reads the versions of the
- * offer and what the customer has received. If a code will be drawn, the lock of those who write
- * codes is taken before, so that the compiled offer has all codes that are reserved. Whether one
- * will be is a guess by the copy that is there, whatever its version; in vain, the lock is given
- * back.
+ * One coupon is asked for by far the most often: then one statement reads the version of the
+ * offer, what the customer has received, and whether the code that will be drawn is reserved. To
+ * know that for good it comes after the lock of those who write codes. Whether a code will be
+ * drawn, and how it looks, is a guess by the copy of the offer that is there; in vain, the lock
+ * is given back.
  */
 static const CmsOffer *
 read_for_one(IssueCall *call)
 {
 	CmsIssueLine *line = &call->lines[0];
 	const CmsOffer *kept = cms_offer_kept(call->org, call->offer_id);
-	bool locked = kept != NULL && will_draw_first(call, kept);
+	bool draws = kept != NULL && will_draw_first(call, kept);
 	const CmsOffer *offer = NULL;
-	Datum values[] = {
-		Int32GetDatum(call->org), Int64GetDatum(call->offer_id), cms_text_datum(line->customer)};
+	char code[CMS_CODE_MAX_LENGTH + 1];
+	CmsParams params = {0};
 
-	if (locked)
-		cms_codebook_write_lock(call->org);
-	if (cms_plan_run(&offer_and_received, values, NULL, false) > 0)
+	if (draws)
 	{
-		line->knows_received = true;
-		line->received = cms_row_int32(0, 3, 0);
-		offer = cms_offer_of_version(
-			call->org, call->offer_id, cms_row_int64(0, 1, 0), cms_row_int64(0, 2, 0), false);
-		call->issuer.knows_reserved = locked && offer == kept;
+		cms_codebook_write_lock(call->org);
+		cms_code_draw(&kept->pattern, code);
 	}
-	if (locked && !call->issuer.knows_reserved)
+	cms_param_int(&params, call->org);
+	cms_param_int64(&params, call->offer_id);
+	cms_param_text(&params, line->customer);
+	cms_param(&params, draws ? cms_codebook_names(code) : (Datum) 0, !draws);
+	if (cms_plan_run(&offer_and_received, params.values, params.nulls, false) > 0)
+	{
+		bool reserved = cms_row_bool(0, 3, false);
+
+		line->knows_received = true;
+		line->received = cms_row_int32(0, 2, 0);
+		offer = cms_offer_of_version(call->org, call->offer_id, cms_row_int64(0, 1, 0), false);
+		if (draws && offer == kept && !reserved)
+			call->issuer.free_code = pstrdup(code);
+	}
+	if (draws && call->issuer.free_code == NULL)
 		cms_codebook_write_unlock(call->org);
 	if (offer == NULL)
 	{

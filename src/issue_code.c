@@ -22,14 +22,16 @@
 #define MAX_DRAWS 64
 #define CROWDED_STOCK 100
 
+/* coupons of one call from which on the reserved codes are read before */
+#define MANY_LINES 16
+
 /* a space that no offer fills to a quarter: the guess guard needs no look */
 #define VAST_SPACE 1e13
 
-static void lock_codes(CmsIssue *issue);
 static bool give_stocked(CmsIssue *issue, CmsIssueLine *line, int nth);
 static bool give_new(CmsIssue *issue, CmsIssueLine *line, int nth);
-static bool choose_code(CmsIssue *issue, CmsIssueLine *line, char *code);
-static bool draw_code(CmsIssue *issue, char *code);
+static bool choose_code(CmsIssue *issue, CmsIssueLine *line, char *code, bool *may_be_reserved);
+static bool draw_code(CmsIssue *issue, char *code, bool *may_be_reserved);
 static void explain_conflict(CmsIssue *issue, CmsIssueLine *line, const char *code);
 static void take_positions(CmsIssue *issue, int64 want);
 static void use_position(CmsIssue *issue);
@@ -137,29 +139,16 @@ cms_issue_code_prepare(CmsIssue *issue)
 			issue->room = PG_INT64_MAX;
 			if (cms_issue_code_is_scarce(offer))
 				issue->room = cms_codebook_room_beyond(offer, &issue->totals);
-			if (!issue->knows_reserved)
-				lock_codes(issue);
+			if (issue->free_code == NULL)
+				cms_codebook_write_lock(offer->org);
 			cms_codebook_crowd_lock(offer, issue->nlines);
+			if (issue->nlines >= MANY_LINES)
+				issue->reserved = cms_codebook_reserved_of_pattern(offer->org, &offer->pattern);
 			break;
 		case CMS_METHOD_UPLOADED:
 			/* codes in stock are taken already, and who uploads has the lock */
 			break;
 	}
-}
-
-/*
- * The compiled offer has the reserved codes of its pattern. They are final if it is still the
- * same after the lock; for one line the statement that writes looks as fast. A fixed snapshot
- * may not show what others have reserved since.
- */
-static void
-lock_codes(CmsIssue *issue)
-{
-	const CmsOffer *offer = issue->offer;
-
-	cms_codebook_write_lock(offer->org);
-	if (issue->nlines > 1 && !IsolationUsesXactSnapshot())
-		issue->knows_reserved = cms_offer_get(offer->org, offer->offer_id, false) == offer;
 }
 
 bool
@@ -223,12 +212,11 @@ give_new(CmsIssue *issue, CmsIssueLine *line, int nth)
 	const CmsOffer *offer = issue->offer;
 	const CmsIssuer *issuer = issue->issuer;
 	char code[CMS_CODE_MAX_LENGTH + 1];
-	/* common codes and samples are reserved for this very offer; who uploads has looked before */
-	bool may_be_reserved = offer->method == CMS_METHOD_GENERATED && !issue->knows_reserved;
+	bool may_be_reserved;
 	CmsParams params = {0};
 	uint64 written;
 
-	if (!choose_code(issue, line, code))
+	if (!choose_code(issue, line, code, &may_be_reserved))
 		return line->reason != CMS_OK;
 
 	cms_param_int(&params, offer->org);
@@ -269,10 +257,12 @@ give_new(CmsIssue *issue, CmsIssueLine *line, int nth)
  * or the line is to be decided again, from a stock just filled.
  */
 static bool
-choose_code(CmsIssue *issue, CmsIssueLine *line, char *code)
+choose_code(CmsIssue *issue, CmsIssueLine *line, char *code, bool *may_be_reserved)
 {
 	const CmsOffer *offer = issue->offer;
 
+	/* common codes and samples are reserved for this very offer; who uploads has looked before */
+	*may_be_reserved = false;
 	if (line->given_code != NULL)
 		strlcpy(code, line->given_code, CMS_CODE_MAX_LENGTH + 1);
 	else if (offer->method == CMS_METHOD_COMMON)
@@ -289,16 +279,22 @@ choose_code(CmsIssue *issue, CmsIssueLine *line, char *code)
 	else if (issue->issued - issue->from_stock >= issue->room)
 		line->reason = CMS_NO_CODES_LEFT;
 	else
-		return draw_code(issue, code);
+		return draw_code(issue, code, may_be_reserved);
 	return line->reason == CMS_OK;
 }
 
 /* False: the space is crowded. */
 static bool
-draw_code(CmsIssue *issue, char *code)
+draw_code(CmsIssue *issue, char *code, bool *may_be_reserved)
 {
 	const CmsOffer *offer = issue->offer;
 
+	if (issue->free_code != NULL)
+	{
+		strlcpy(code, issue->free_code, CMS_CODE_MAX_LENGTH + 1);
+		issue->free_code = NULL;
+		return true;
+	}
 	do
 	{
 		if (++issue->draws > MAX_DRAWS)
@@ -307,7 +303,8 @@ draw_code(CmsIssue *issue, char *code)
 			return false;
 		}
 		cms_code_draw(&offer->pattern, code);
-	} while (issue->knows_reserved && cms_codebook_is_reserved(&offer->reserved, code));
+	} while (issue->reserved != NULL && cms_codebook_is_reserved(issue->reserved, code));
+	*may_be_reserved = issue->reserved == NULL;
 	return true;
 }
 

@@ -6,7 +6,7 @@
 #ifndef CMS_ISSUE_CODE_H
 #define CMS_ISSUE_CODE_H
 
-#include "counter.h"
+#include "codebook.h"
 #include "issue.h"
 
 /* A call to issue, while it is worked on. */
@@ -29,10 +29,11 @@ typedef struct CmsIssue
 	bool claim_may_go;   /* nothing was issued, so the claim could be released meanwhile */
 	bool claim_gone;     /* it was */
 	int64 stock_cursor; /* codes up to here are taken: do not walk over their index entries again */
-	bool knows_reserved; /* the offer was read with the lock of those who write codes */
-	int64 room;          /* new codes that may be made */
-	int draws;           /* that collided since the last new code */
-	CmsCodeOrder *order; /* RANDOMISED */
+	const char *free_code; /* drawn and known not to be reserved; NULL: none */
+	CmsReserved *reserved; /* of many lines; NULL: the statement that writes looks */
+	int64 room;            /* new codes that may be made */
+	int draws;             /* that collided since the last new code */
+	CmsCodeOrder *order;   /* RANDOMISED */
 	bool order_is_used_up;
 	int64 next_position;
 	int64 positions;                        /* taken and not used yet */

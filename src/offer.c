@@ -64,7 +64,6 @@ enum
 	col_common_code,
 	col_sample_code,
 	col_has_stock,
-	col_reserved,
 	col_coupon_expiry_type,
 	col_coupon_expiry_value,
 	col_outlives_offer,
@@ -108,11 +107,6 @@ static CmsPlan read_offer = {
 	" o.code_method, o.code_length, o.code_charset, o.code_prefix, o.code_suffix, o.allow_dense_codes,"
 	" o.common_code, o.sample_code,"
 	" EXISTS (SELECT FROM cms.offer_slot t WHERE t.org_id = $1 AND t.offer_id = $2 AND t.stock > 0),"
-	" CASE WHEN o.code_method = 'GENERATED' THEN"
-	"  (SELECT array_agg(COALESCE(r.common_code, r.sample_code)) FROM cms.offer r"
-	"   WHERE r.org_id = $1 AND (r.common_code IS NOT NULL OR r.sample_code IS NOT NULL)"
-	"   AND length(COALESCE(r.common_code, r.sample_code)) = o.code_length"
-	"    + length(COALESCE(o.code_prefix, '')) + length(COALESCE(o.code_suffix, ''))) END,"
 	" o.coupon_expiry_type, o.coupon_expiry_value, o.outlives_offer,"
 	" o.audience_only, o.max_issued, o.max_issued_per_customer, o.min_days_between_issues,"
 	" o.past_issue_months, o.reissue,"
@@ -247,8 +241,6 @@ read_codes(CmsOffer *offer)
 	CmsCodePattern *pattern = &offer->pattern;
 	const char *prefix = cms_row_text(0, col_code_prefix);
 	const char *suffix = cms_row_text(0, col_code_suffix);
-	bool isnull;
-	Datum reserved = cms_row_value(0, col_reserved, &isnull);
 
 	offer->method = column_is(col_code_method, "COMMON")       ? CMS_METHOD_COMMON
 					: column_is(col_code_method, "UPLOADED")   ? CMS_METHOD_UPLOADED
@@ -269,11 +261,6 @@ read_codes(CmsOffer *offer)
 	strlcpy(pattern->prefix, prefix ? prefix : "", sizeof(pattern->prefix));
 	strlcpy(pattern->suffix, suffix ? suffix : "", sizeof(pattern->suffix));
 	offer->has_stock = cms_row_bool(0, col_has_stock, false);
-	if (!isnull)
-	{
-		offer->reserved.count = cms_array_texts(reserved, &offer->reserved.names);
-		qsort(offer->reserved.names, offer->reserved.count, sizeof(char *), pg_qsort_strcmp);
-	}
 }
 
 /* F1, F22: when the offer ends, when its coupons do, and whether they end with it. */

@@ -40,13 +40,6 @@ typedef struct CmsListed
 	const char *value;
 } CmsListed;
 
-/* Common codes and masks of samples, which nobody else may use as codes. */
-typedef struct CmsReserved
-{
-	int count;
-	char **names; /* sorted */
-} CmsReserved;
-
 /*
  * What a backend has found out since, in copies that are otherwise never changed. They only
  * spare a look, so they may be out of date.
@@ -103,8 +96,7 @@ typedef struct CmsOffer
 	CmsCodeMethod method;
 	CmsCodePattern pattern; /* of GENERATED and RANDOMISED */
 	bool allow_dense_codes;
-	bool has_stock;       /* whoever stocks the first code raises the version */
-	CmsReserved reserved; /* GENERATED: by the org, and in the length of the pattern */
+	bool has_stock; /* whoever stocks the first code raises the version */
 	char *common_code;
 	bool third_party;
 

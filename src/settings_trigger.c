@@ -97,7 +97,6 @@ static CmsPlan org_exists = {
 static void note(Memo *memo, int org, int64 offer_id);
 static bool is_noted(const Memo *memo, int org, int64 offer_id);
 pg_noreturn static void refuse_list(int org, int64 offer_id, CmsScope scope);
-static bool reserves_codes(const CmsRecord *record);
 static void raise_version(int org, int64 offer_id);
 
 PG_FUNCTION_INFO_V1(cms_settings_check);
@@ -220,9 +219,6 @@ cms_settings_changed(PG_FUNCTION_ARGS)
 	org = cms_record_int(&record, "org_id");
 	offer_id = cms_record_has(&record, "offer_id") ? cms_record_int(&record, "offer_id") : 0;
 	raise_version(org, offer_id);
-	/* compiled offers know which codes of their pattern the org has reserved */
-	if (reserves_codes(&record))
-		raise_version(org, 0);
 	/* a row that moved from one list to another changed both */
 	if (record.before != NULL && record.row != NULL && offer_id != 0 &&
 		cms_record_changed(&record, "offer_id"))
@@ -231,18 +227,6 @@ cms_settings_changed(PG_FUNCTION_ARGS)
 		raise_version(org, cms_record_int(&record, "offer_id"));
 	}
 	return PointerGetDatum(NULL);
-}
-
-/* Whether an offer now reserves a code, or codes, that it did not before; a sample never changes. */
-static bool
-reserves_codes(const CmsRecord *record)
-{
-	if (record->row == NULL || !cms_record_has(record, "common_code"))
-		return false;
-	if (record->before == NULL)
-		return !cms_record_isnull(record, "common_code") ||
-			   !cms_record_isnull(record, "sample_code");
-	return cms_record_changed(record, "common_code");
 }
 
 void
