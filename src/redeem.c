@@ -1,6 +1,6 @@
 /*
  * redeem.c
- *	  cms_check and cms_redeem.
+ *	  cms_check, cms_try and cms_redeem.
  */
 #include "cms.h"
 
@@ -13,6 +13,7 @@
 #include "use.h"
 
 PG_FUNCTION_INFO_V1(cms_check);
+PG_FUNCTION_INFO_V1(cms_try);
 PG_FUNCTION_INFO_V1(cms_redeem);
 
 /* column of cms_check_result after those of cms_redeem_result */
@@ -22,6 +23,7 @@ enum
 	out_columns
 };
 
+static Datum check(FunctionCallInfo fcinfo, bool recorded);
 static Datum reason_names(uint64 reasons, CmsReason first);
 
 /*
@@ -29,6 +31,20 @@ static Datum reason_names(uint64 reasons, CmsReason first);
  */
 Datum
 cms_check(PG_FUNCTION_ARGS)
+{
+	return check(fcinfo, false);
+}
+
+/* The same arguments. */
+Datum
+cms_try(PG_FUNCTION_ARGS)
+{
+	return check(fcinfo, true);
+}
+
+/* It only reads, but for the attempt that is recorded. */
+static Datum
+check(FunctionCallInfo fcinfo, bool recorded)
 {
 	CmsUse use = {
 		.given_code = cms_arg_text(fcinfo, 0),
@@ -47,7 +63,7 @@ cms_check(PG_FUNCTION_ARGS)
 	cms_call_begin();
 	if (cms_use_begin(&use, true) && cms_use_find(&use, CMS_FIND_READ_ONLY))
 		cms_use_evaluate(&use, 0, true);
-	cms_use_end(&use, "CHECK", true);
+	cms_use_end(&use, "CHECK", !recorded);
 	cms_use_answer(&use, true, values, nulls);
 	values[out_reasons] = reason_names(use.verdict.reasons, use.reason);
 	nulls[out_reasons] = false;

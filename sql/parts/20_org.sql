@@ -30,7 +30,7 @@ COMMENT ON COLUMN cms.org.time_zone IS 'Name from pg_timezone_names; days, windo
 COMMENT ON COLUMN cms.org.currency IS 'ISO 4217 code of all amounts.';
 COMMENT ON COLUMN cms.org.minor_units IS 'Decimal places of the currency; discounts are rounded to them.';
 COMMENT ON COLUMN cms.org.max_backdate IS 'How far before the server''s time a check, a redemption or a reversal may be dated; NULL: any. Issuing and uploading are not bound by it.';
-COMMENT ON COLUMN cms.org.record_attempts IS 'Whether every refused attempt to redeem is kept in cms.attempt.';
+COMMENT ON COLUMN cms.org.record_attempts IS 'Whether every refused attempt to redeem or to try a code is kept in cms.attempt.';
 COMMENT ON COLUMN cms.org.max_failed_attempts IS 'So many attempts with an unknown code by one till, or by one customer, within failed_attempts_within: further ones are refused with TOO_MANY_ATTEMPTS; NULL: any number. What it counts is kept in cms.attempt.';
 COMMENT ON COLUMN cms.org.failed_attempts_within IS 'How far back, by the server''s time, attempts with an unknown code count for max_failed_attempts.';
 COMMENT ON COLUMN cms.org.uniform_refusals IS 'Whether a code that is revoked, not issued or somebody else''s is answered like one that does not exist.';

@@ -21,7 +21,7 @@ CREATE TYPE cms.cms_check_result AS (
 	code text, redeemed boolean, reason text, message text, redemption_id bigint, offer_id bigint,
 	coupon_id bigint, discount numeric, payable numeric, uses_left int, next_allowed_at timestamptz, replayed boolean,
 	reasons text[]);
-COMMENT ON TYPE cms.cms_check_result IS 'Row of cms_check.';
+COMMENT ON TYPE cms.cms_check_result IS 'Row of cms_check and cms_try.';
 COMMENT ON COLUMN cms.cms_check_result.code IS 'The code as it is stored; as it came where it cannot be one.';
 COMMENT ON COLUMN cms.cms_check_result.redeemed IS 'Whether a redemption would succeed.';
 COMMENT ON COLUMN cms.cms_check_result.reason IS 'Why not, the first in the published order; NULL: it would.';
@@ -46,6 +46,17 @@ CREATE FUNCTION cms.cms_check(
 	AS 'MODULE_PATHNAME', 'cms_check';
 COMMENT ON FUNCTION cms.cms_check(text, text, numeric, text, text, jsonb, timestamptz, int) IS
 'The answer of cms_redeem without any effect, with all reasons (F33). items: a JSON array of lines with sku, category, brand, amount, quantity, on_sale; without it the bill amount is one line that only ALL_PRODUCTS matches; without bill_amount the sum of the lines is the bill; without both the rules about the bill are left out. Errors: 22004 no customer where one is needed; 22023 negative or NaN amount, malformed items, "at" infinite or before the org''s max_backdate; MS010 a till that contradicts its store.';
+
+CREATE FUNCTION cms.cms_try(
+	code text, customer_id text DEFAULT NULL, bill_amount numeric DEFAULT NULL,
+	store_id text DEFAULT NULL, till_id text DEFAULT NULL, items jsonb DEFAULT NULL,
+	at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
+	RETURNS cms.cms_check_result
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'cms_try';
+COMMENT ON FUNCTION cms.cms_try(text, text, numeric, text, text, jsonb, timestamptz, int) IS
+'cms_check for codes that people type: a refusal is recorded in cms.attempt, and one of an unknown code counted, as those of cms_redeem are; else without effect. Errors: those of cms_check; 40001 under SERIALIZABLE when another transaction was faster: try again.';
 
 CREATE FUNCTION cms.cms_redeem(
 	code text, customer_id text DEFAULT NULL, bill_amount numeric DEFAULT NULL, bill_ref text DEFAULT NULL,

@@ -220,12 +220,12 @@ CREATE VIEW cms.refusals_by_reason WITH (security_barrier) AS
 	LEFT JOIN cms.offer o ON o.org_id = a.org_id AND o.offer_id = a.offer_id
 	WHERE a.org_id = ANY ((SELECT cms.cms_my_orgs())::int[])
 	GROUP BY a.org_id, a.offer_id, o.name, a.reason, a.action, day;
-COMMENT ON VIEW cms.refusals_by_reason IS 'Refused attempts to redeem by offer, reason and day, as far as they are recorded and not deleted.';
+COMMENT ON VIEW cms.refusals_by_reason IS 'Refused attempts by offer, reason and day, as far as they are recorded and not deleted.';
 COMMENT ON COLUMN cms.refusals_by_reason.org_id IS 'The org.';
 COMMENT ON COLUMN cms.refusals_by_reason.offer_id IS 'The offer; NULL: the code was not found, or not looked for.';
 COMMENT ON COLUMN cms.refusals_by_reason.name IS 'Its name.';
 COMMENT ON COLUMN cms.refusals_by_reason.reason IS 'Why they were refused, the true reason.';
-COMMENT ON COLUMN cms.refusals_by_reason.action IS 'What was attempted: REDEEM.';
+COMMENT ON COLUMN cms.refusals_by_reason.action IS 'What was attempted: REDEEM, or CHECK by cms_try.';
 COMMENT ON COLUMN cms.refusals_by_reason.day IS 'The day of the requests in the org''s zone.';
 COMMENT ON COLUMN cms.refusals_by_reason.attempts IS 'How many.';
 COMMENT ON COLUMN cms.refusals_by_reason.last_attempted_at IS 'The last of them.';

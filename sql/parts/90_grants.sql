@@ -88,6 +88,7 @@ GRANT EXECUTE ON FUNCTION cms.cms_issue(bigint, text, int, boolean, text, text, 
 	cms.cms_issue_many(bigint, text[], int, boolean, text, text, text, timestamptz, int)
 	TO cms_issuer;
 GRANT EXECUTE ON FUNCTION cms.cms_check(text, text, numeric, text, text, jsonb, timestamptz, int),
+	cms.cms_try(text, text, numeric, text, text, jsonb, timestamptz, int),
 	cms.cms_redeem(text, text, numeric, text, text, text, jsonb, timestamptz, int),
 	cms.cms_reverse(bigint, text, text, timestamptz, int)
 	TO cms_redeemer;

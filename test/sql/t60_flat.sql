@@ -33,6 +33,7 @@ BEGIN
 		PERFORM cms.cms_check('FLAT-' || 1 + n % 20, customer, 100, 's1', 't1',
 			'[{"sku": "a", "amount": 60}, {"sku": "b", "amount": 40, "on_sale": true}]', at_time);
 		PERFORM cms.cms_check('FLAT-UNKNOWN', customer, 100, at => at_time);
+		PERFORM cms.cms_try('FLAT-UNKNOWN', customer, 100, at => at_time);
 	WHEN 1 THEN
 		redeemed := (cms.cms_redeem('FLAT-' || 1 + n % 20, customer, 100, 'b' || n, 's1', at => at_time)).redemption_id;
 		PERFORM cms.cms_redeem('FLAT-' || 1 + n % 20, customer, 100, 'b' || n, 's1', at => at_time);

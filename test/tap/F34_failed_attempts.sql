@@ -2,7 +2,7 @@
 -- what an outsider is told.
 BEGIN;
 \ir lib/scene.psql
-SELECT plan(96);
+SELECT plan(107);
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
 
 SELECT play_org('Asia/Kolkata');
@@ -183,6 +183,37 @@ SELECT refused($$ SELECT look('NONE', NULL) $$, '22023', 'at', 'in a check too')
 SELECT set_org('max_failed_attempts', '1');
 SELECT is(try('NONE', NULL, 'T1', at => now()) || ', ' || try('NONE', 'ann', 'T1') || ', ' || try('MINE', 'ann', 'T1'),
 	'CODE_NOT_FOUND, TOO_MANY_ATTEMPTS next, TOO_MANY_ATTEMPTS next', 'but none for who is refused unseen');
+
+-- trying a code is a check that counts
+SELECT set_org('max_backdate', NULL);
+SELECT set_org('uniform_refusals', 'false');
+SELECT set_org('max_failed_attempts', '2');
+SELECT is(recorded() IS NULL, false, 'all are deleted');
+CREATE FUNCTION public.tried(code text, customer text, till text DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+	checked cms_check_result;
+	tried cms_check_result;
+BEGIN
+	SELECT * INTO checked FROM cms_check(code, customer, 10, till_id => till, at => '2025-11-12 11:00 Asia/Kolkata');
+	SELECT * INTO tried FROM cms_try(code, customer, 10, till_id => till, at => '2025-11-12 11:00 Asia/Kolkata');
+	IF checked IS DISTINCT FROM tried THEN
+		RETURN format('cms_check: %s; cms_try: %s', checked, tried);
+	END IF;
+	RETURN array_to_string(tried.reasons, ' ');
+END
+$$;
+SELECT is(tried('MINE', 'ann', 'T7'), 'BILL_TOO_SMALL', 'a right code is tried');
+SELECT is(tried('BOBS-2', 'bob', 'T7'), '', 'and one that would be redeemed');
+SELECT is(tried('NONE', 'ann', 'T7'), 'CODE_NOT_FOUND', 'an unknown one');
+SELECT is(tried('BOBS-2', 'ann', 'T7'), 'NOT_THE_HOLDER', 'and somebody else''s');
+SELECT is(tried('MINE', 'ann', 'T7'), 'TOO_MANY_ATTEMPTS', 'are too many');
+SELECT is(try('BOBS-2', 'bob', 'T7'), 'TOO_MANY_ATTEMPTS next', 'for a redemption too');
+SELECT is(recorded(), 'CHECK MINE BILL_TOO_SMALL, CHECK NONE CODE_NOT_FOUND unknown, CHECK BOBS-2 NOT_THE_HOLDER unknown, '
+	|| 'CHECK MINE TOO_MANY_ATTEMPTS, REDEEM BOBS-2 TOO_MANY_ATTEMPTS', 'all refusals are recorded');
+SELECT is(try('NONE', 'ann') || ' ' || tried('NONE', 'ann') || ' ' || tried('NONE', 'ann'), 'CODE_NOT_FOUND CODE_NOT_FOUND TOO_MANY_ATTEMPTS', 'both count together');
+SELECT is((SELECT redeemed FROM cms_try('BOBS-2', 'bob', 100, at => :t)), true, 'who would be let through');
+SELECT is(try('BOBS-2', 'bob'), 'OK offer coupon', 'is: trying has used nothing');
 SELECT counted('and nothing was miscounted');
 
 SELECT * FROM finish();
