@@ -6,6 +6,7 @@
 #include "cms.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
 
@@ -17,6 +18,8 @@
 
 static void read_columns(CmsOffer *offer);
 static void read_org(CmsOffer *offer);
+static CmsOffer *compile_once(int org, int64 offer_id, bool read_only);
+static void read_list_columns(CmsOffer *offer);
 static void read_codes(CmsOffer *offer);
 static void read_end(CmsOffer *offer);
 static void read_issue_rules(CmsOffer *offer);
@@ -87,15 +90,22 @@ enum
 	col_max_bill,
 	col_store_scope,
 	col_reversal_restores_use,
-	col_products,
-	col_places,
-	col_exclusions,
-	col_window_weekdays,
-	col_window_month_days,
-	col_window_from_dates,
-	col_window_to_dates,
-	col_window_from_times,
-	col_window_to_times
+	col_has_lists
+};
+
+/* and of the lists */
+enum
+{
+	list_version = 1,
+	list_products,
+	list_places,
+	list_exclusions,
+	list_window_weekdays,
+	list_window_month_days,
+	list_window_from_dates,
+	list_window_to_dates,
+	list_window_from_times,
+	list_window_to_times
 };
 
 static CmsPlan read_offer = {
@@ -116,6 +126,20 @@ static CmsPlan read_offer = {
 	" (SELECT max(t.customer_epoch) FROM cms.offer_slot t WHERE t.org_id = $1 AND t.offer_id = $2),"
 	" o.max_redemptions, o.max_discount_total, o.min_bill, o.max_bill,"
 	" o.store_scope, o.reversal_restores_use,"
+	" o.product_scope = 'SELECTED_PRODUCTS' OR o.store_scope = 'SELECTED_STORES'"
+	"  OR EXISTS (SELECT FROM cms.offer_window w WHERE w.org_id = $1 AND w.offer_id = $2)"
+	"  OR EXISTS (SELECT FROM cms.offer_exclusion x WHERE x.org_id = $1 AND x.offer_id = $2)"
+	" FROM cms.offer o"
+	" JOIN cms.org g ON g.org_id = o.org_id"
+	" LEFT JOIN cms.claim l ON l.org_id = $1 AND l.offer_id = $2"
+	" LEFT JOIN cms.offer_version v ON v.org_id = $1 AND v.offer_id = $2"
+	" WHERE o.org_id = $1 AND o.offer_id = $2",
+	2,
+	{INT4OID, INT8OID}};
+
+/* most offers have none: reading them in the same statement would take most of its time */
+static CmsPlan read_lists = {
+	"SELECT COALESCE(v.version, 0),"
 	" (SELECT array_agg(left(p.kind, 1) || p.value) FROM cms.offer_product p"
 	"   WHERE p.org_id = $1 AND p.offer_id = $2),"
 	" (SELECT array_agg(left(e.entity_type, 1) || e.entity_id) FROM cms.offer_entity e"
@@ -123,9 +147,7 @@ static CmsPlan read_offer = {
 	" (SELECT array_agg(x.other_offer_id) FROM cms.offer_exclusion x"
 	"   WHERE x.org_id = $1 AND x.offer_id = $2),"
 	" w.weekdays, w.month_days, w.from_dates, w.to_dates, w.from_times, w.to_times"
-	" FROM cms.offer o"
-	" JOIN cms.org g ON g.org_id = o.org_id"
-	" LEFT JOIN cms.claim l ON l.org_id = $1 AND l.offer_id = $2"
+	" FROM (SELECT 1) one"
 	" LEFT JOIN cms.offer_version v ON v.org_id = $1 AND v.offer_id = $2"
 	" CROSS JOIN LATERAL ("
 	"  SELECT"
@@ -135,8 +157,7 @@ static CmsPlan read_offer = {
 	"   array_agg(COALESCE(r.to_date, 'infinity')) AS to_dates,"
 	"   array_agg(COALESCE(r.from_time, '00:00')) AS from_times,"
 	"   array_agg(COALESCE(r.to_time, '24:00')) AS to_times"
-	"  FROM cms.offer_window r WHERE r.org_id = $1 AND r.offer_id = $2) w"
-	" WHERE o.org_id = $1 AND o.offer_id = $2",
+	"  FROM cms.offer_window r WHERE r.org_id = $1 AND r.offer_id = $2) w",
 	2,
 	{INT4OID, INT8OID}};
 
@@ -160,12 +181,23 @@ cms_offer_lists(const CmsListed *list, int count, char kind, const char *value)
 		   bsearch(&wanted, list, count, sizeof(CmsListed), compare_listed) != NULL;
 }
 
-/*
- * The copy is built below the current context and moved to the table's when it
- * is whole, so an error leaves nothing behind.
- */
 CmsOffer *
 cms_offer_compile(int org, int64 offer_id, bool read_only)
+{
+	CmsOffer *offer;
+
+	while ((offer = compile_once(org, offer_id, read_only)) == NULL)
+		CHECK_FOR_INTERRUPTS();
+	return offer;
+}
+
+/*
+ * The copy is built below the current context and moved to the table's when it
+ * is whole, so an error leaves nothing behind. NULL: the lists are already of another version
+ * than the offer.
+ */
+static CmsOffer *
+compile_once(int org, int64 offer_id, bool read_only)
 {
 	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
 	MemoryContext context;
@@ -186,8 +218,35 @@ cms_offer_compile(int org, int64 offer_id, bool read_only)
 	offer->org = org;
 	offer->offer_id = offer_id;
 	read_columns(offer);
+	if (cms_row_bool(0, col_has_lists, true))
+	{
+		cms_plan_run(&read_lists, values, NULL, read_only);
+		/* running a statement ends in the context of SPI */
+		MemoryContextSwitchTo(context);
+		if (cms_row_int64(0, list_version, 0) != offer->version)
+		{
+			MemoryContextSwitchTo(before);
+			MemoryContextDelete(context);
+			return NULL;
+		}
+		read_list_columns(offer);
+	}
 	MemoryContextSwitchTo(before);
 	return offer;
+}
+
+/* F1, F20, F29, F31 */
+static void
+read_list_columns(CmsOffer *offer)
+{
+	bool isnull;
+	Datum exclusions = cms_row_value(0, list_exclusions, &isnull);
+
+	if (!isnull)
+		offer->nexclusions = cms_array_int64s(exclusions, &offer->exclusions);
+	offer->products = read_list(list_products, &offer->nproducts);
+	offer->places = read_list(list_places, &offer->nplaces);
+	read_windows(offer);
 }
 
 static void
@@ -208,14 +267,12 @@ read_columns(CmsOffer *offer)
 	offer->discount_value = cms_row_numeric(0, col_discount_value);
 	offer->discount_cap = cms_row_numeric(0, col_discount_cap);
 	offer->selected_products = column_is(col_product_scope, "SELECTED_PRODUCTS");
-	offer->products = read_list(col_products, &offer->nproducts);
 	offer->sale_items = cms_row_bool(0, col_sale_items, false);
 
 	read_codes(offer);
 	read_end(offer);
 	read_issue_rules(offer);
 	read_redemption_rules(offer);
-	read_windows(offer);
 }
 
 static void
@@ -291,17 +348,12 @@ read_end(CmsOffer *offer)
 static void
 read_issue_rules(CmsOffer *offer)
 {
-	bool isnull;
-	Datum exclusions = cms_row_value(0, col_exclusions, &isnull);
-
 	offer->audience_only = cms_row_bool(0, col_audience_only, false);
 	offer->max_issued = limit_int64(col_max_issued);
 	offer->max_issued_per_customer = limit_int32(col_max_issued_per_customer);
 	offer->min_days_between_issues = cms_row_int32(0, col_min_days_between_issues, 0);
 	offer->past_issue_months = cms_row_int32(0, col_past_issue_months, 0);
 	offer->reissue_existing = column_is(col_reissue, "EXISTING");
-	if (!isnull)
-		offer->nexclusions = cms_array_int64s(exclusions, &offer->exclusions);
 }
 
 /* F24 to F30; when, F31, is read_windows() */
@@ -329,7 +381,6 @@ read_redemption_rules(CmsOffer *offer)
 	offer->min_bill = cms_row_numeric(0, col_min_bill);
 	offer->max_bill = cms_row_numeric(0, col_max_bill);
 	offer->selected_stores = column_is(col_store_scope, "SELECTED_STORES");
-	offer->places = read_list(col_places, &offer->nplaces);
 	offer->reversal_restores_use = cms_row_bool(0, col_reversal_restores_use, true);
 }
 
@@ -343,12 +394,12 @@ read_windows(CmsOffer *offer)
 		Oid type;
 		int length;
 		char align;
-	} arrays[6] = {{col_window_weekdays, INT4OID, 4, TYPALIGN_INT},
-				   {col_window_month_days, INT8OID, 8, TYPALIGN_DOUBLE},
-				   {col_window_from_dates, DATEOID, 4, TYPALIGN_INT},
-				   {col_window_to_dates, DATEOID, 4, TYPALIGN_INT},
-				   {col_window_from_times, TIMEOID, 8, TYPALIGN_DOUBLE},
-				   {col_window_to_times, TIMEOID, 8, TYPALIGN_DOUBLE}};
+	} arrays[6] = {{list_window_weekdays, INT4OID, 4, TYPALIGN_INT},
+				   {list_window_month_days, INT8OID, 8, TYPALIGN_DOUBLE},
+				   {list_window_from_dates, DATEOID, 4, TYPALIGN_INT},
+				   {list_window_to_dates, DATEOID, 4, TYPALIGN_INT},
+				   {list_window_from_times, TIMEOID, 8, TYPALIGN_DOUBLE},
+				   {list_window_to_times, TIMEOID, 8, TYPALIGN_DOUBLE}};
 	Datum *values[6];
 
 	for (int i = 0; i < 6; i++)
