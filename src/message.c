@@ -16,6 +16,8 @@ static char *instant_text(TimestampTz at, pg_tz *zone);
 char *
 cms_message_of_use(CmsReason reason, const CmsOffer *offer, const CmsVerdict *verdict)
 {
+	if (reason == CMS_CODE_REPEATED)
+		return pstrdup("The code came before in the same request.");
 	if (offer == NULL)
 		return NULL;
 	switch (reason)
@@ -44,6 +46,10 @@ cms_message_of_use(CmsReason reason, const CmsOffer *offer, const CmsVerdict *ve
 			return psprintf("The bill must be at most %s %s.",
 							offer->currency,
 							cms_money_text(offer->max_bill));
+		case CMS_NO_ELIGIBLE_ITEM:
+			if (verdict->nothing_left)
+				return pstrdup("The other coupons leave nothing of the bill to pay.");
+			return NULL;
 		default:
 			return NULL;
 	}

@@ -22,6 +22,8 @@ static void
 rule_where_and_when(const CmsOffer *offer, const CmsUseRequest *request, CmsVerdict *verdict);
 static void rule_bill(const CmsOffer *offer, const CmsUseRequest *request, const CmsUsage *usage,
 					  CmsVerdict *verdict);
+static Numeric
+discount_of(const CmsOffer *offer, const CmsUseRequest *request, CmsVerdict *verdict);
 static bool line_is_eligible(const CmsOffer *offer, const CmsItem *line);
 static void tell_next(const CmsOffer *offer, const CmsCoupon *coupon, const CmsUseRequest *request,
 					  const CmsUsage *usage, CmsVerdict *verdict);
@@ -158,11 +160,7 @@ rule_bill(const CmsOffer *offer, const CmsUseRequest *request, const CmsUsage *u
 		refuse(verdict, CMS_NO_ELIGIBLE_ITEM);
 		verdict->eligible = cms_money_zero();
 	}
-	verdict->discount = cms_money_discount(offer->percentage,
-										   offer->discount_value,
-										   offer->discount_cap,
-										   verdict->eligible,
-										   offer->minor_units);
+	verdict->discount = discount_of(offer, request, verdict);
 	verdict->payable = cms_money_subtract(bill, verdict->discount);
 
 	if (offer->max_discount_total != NULL)
@@ -174,6 +172,34 @@ rule_bill(const CmsOffer *offer, const CmsUseRequest *request, const CmsUsage *u
 		if (cms_money_compare(total, offer->max_discount_total) > 0)
 			refuse(verdict, CMS_BUDGET_SPENT);
 	}
+}
+
+/*
+ * F32, F35: of the eligible amount, as far as other coupons leave something to pay. A use that
+ * would give nothing for that reason is refused: the coupon would be spent in vain.
+ */
+static Numeric
+discount_of(const CmsOffer *offer, const CmsUseRequest *request, CmsVerdict *verdict)
+{
+	Numeric discount = cms_money_discount(offer->percentage,
+										  offer->discount_value,
+										  offer->discount_cap,
+										  verdict->eligible,
+										  offer->minor_units);
+
+	if (request->left == NULL || cms_money_compare(discount, request->left) <= 0)
+		return discount;
+	discount = cms_money_discount(offer->percentage,
+								  offer->discount_value,
+								  request->left,
+								  verdict->eligible,
+								  offer->minor_units);
+	if (cms_money_compare(discount, cms_money_zero()) == 0)
+	{
+		verdict->nothing_left = true;
+		refuse(verdict, CMS_NO_ELIGIBLE_ITEM);
+	}
+	return discount;
 }
 
 static bool

@@ -40,6 +40,7 @@ typedef struct CmsUseRequest
 {
 	char *customer;      /* NULL: nobody in particular */
 	Numeric bill_amount; /* NULL: not known, the rules about it are left out */
+	Numeric left;        /* what other coupons leave of the bill; NULL: all of it */
 	CmsItems *items;     /* NULL: not given */
 	CmsPlace place;
 	TimestampTz at;
@@ -65,7 +66,8 @@ typedef struct CmsVerdict
 	Numeric eligible;
 	Numeric discount; /* NULL: no bill amount */
 	Numeric payable;
-	int uses_left; /* after this use; CMS_UNLIMITED */
+	bool nothing_left; /* other coupons take the whole bill */
+	int uses_left;     /* after this use; CMS_UNLIMITED */
 	bool has_next;
 	TimestampTz next_allowed_at;
 } CmsVerdict;

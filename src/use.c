@@ -41,7 +41,6 @@ static bool insert_coupon(CmsUse *use);
 static void undo_coupon(const CmsUse *use, bool made);
 static void delete_coupon_made(const CmsUse *use);
 static bool insert_redemption(CmsUse *use);
-static bool count_use(const CmsUse *use);
 static bool update_coupon(const CmsUse *use);
 
 #define SELECT_REDEMPTION                                                                        \
@@ -141,9 +140,21 @@ cms_use_require_amount(const CmsUseRequest *request)
 bool
 cms_use_begin(CmsUse *use, bool read_only)
 {
+	cms_use_place(use, read_only);
+	return cms_use_normalise(use);
+}
+
+void
+cms_use_place(CmsUse *use, bool read_only)
+{
 	if (use->request.place.till != NULL)
 		cms_coupon_resolve_place(use->org, &use->request.place, read_only);
 	use->given_place = use->request.place;
+}
+
+bool
+cms_use_normalise(CmsUse *use)
+{
 	if (cms_code_normalise(
 			use->given_code, use->given_code ? strlen(use->given_code) : 0, use->code) == CMS_OK)
 		return true;
@@ -264,15 +275,23 @@ same_place(const char *recorded, const char *given, bool completed)
 void
 cms_use_evaluate(CmsUse *use, int64 own_hold, bool read_only)
 {
+	CmsUsage usage;
+
+	if (cms_use_read(use, own_hold, read_only, &usage))
+		cms_use_judge(use, &usage);
+}
+
+bool
+cms_use_read(CmsUse *use, int64 own_hold, bool read_only, CmsUsage *usage)
+{
 	const CmsOffer *offer = use->found.offer;
 	CmsAttempt attempt = attempt_of(use, read_only);
-	CmsUsage usage;
 
 	if (own_hold == 0 &&
 		cms_attempt_is_blocked(&attempt, &offer->org_rules, &use->verdict.next_allowed_at))
 	{
 		use->reason = CMS_TOO_MANY_ATTEMPTS;
-		return;
+		return false;
 	}
 	cms_redeem_require_recent(offer, use->request.at);
 	/* the error that the customer is missing would tell that there is such a code */
@@ -280,15 +299,21 @@ cms_use_evaluate(CmsUse *use, int64 own_hold, bool read_only)
 	{
 		use->verdict.reasons = CMS_REASON_BIT(CMS_NOT_THE_HOLDER);
 		use->reason = CMS_NOT_THE_HOLDER;
-		return;
+		return false;
 	}
 	require_customer(use);
 	use->request.place = use->given_place;
 	if (offer->selected_stores && use->request.place.till == NULL &&
 		use->request.place.store != NULL)
 		cms_coupon_resolve_place(use->org, &use->request.place, read_only);
-	cms_coupon_read_usage(&use->found, &use->request, own_hold, read_only, &use->allowance, &usage);
-	cms_rule_use(offer, &use->found.coupon, &use->request, &usage, &use->verdict);
+	cms_coupon_read_usage(&use->found, &use->request, own_hold, read_only, &use->allowance, usage);
+	return true;
+}
+
+void
+cms_use_judge(CmsUse *use, const CmsUsage *usage)
+{
+	cms_rule_use(use->found.offer, &use->found.coupon, &use->request, usage, &use->verdict);
 	use->reason = cms_rule_first(use->verdict.reasons);
 }
 
@@ -355,31 +380,39 @@ cms_use_write(CmsUse *use)
 	const CmsOffer *offer = use->found.offer;
 	const char *customer = use->request.customer;
 	bool make_coupon = use->found.coupon.coupon_id == 0;
-	bool anonymous = is_anonymous(use);
+	CmsCount count = {0};
 
-	if (make_coupon && !insert_coupon(use))
-		return false;
-	if (anonymous && !insert_redemption(use))
-	{
-		delete_coupon_made(use);
-		return false;
-	}
-	if (!make_coupon && !update_coupon(use))
+	if (!cms_use_take(use))
 		return false;
 	if (!cms_allowance_use(offer, customer, use->found.coupon.coupon_id, &use->allowance))
 	{
 		undo_coupon(use, make_coupon);
 		return false;
 	}
-	if (!count_use(use))
+	cms_use_count(use, &count);
+	if (!cms_counter_add(offer, &count))
 	{
 		cms_allowance_undo_use(offer, customer, use->found.coupon.coupon_id, &use->allowance);
 		undo_coupon(use, make_coupon);
 		return false;
 	}
-	if (!anonymous)
-		insert_redemption(use);
+	cms_use_record(use);
 	return true;
+}
+
+bool
+cms_use_take(CmsUse *use)
+{
+	bool make_coupon = use->found.coupon.coupon_id == 0;
+
+	if (make_coupon && !insert_coupon(use))
+		return false;
+	if (is_anonymous(use) && !insert_redemption(use))
+	{
+		delete_coupon_made(use);
+		return false;
+	}
+	return make_coupon || update_coupon(use);
 }
 
 /* F24: the redeemer's own coupon of a common code comes into being. False: it is there already. */
@@ -463,27 +496,32 @@ insert_redemption(CmsUse *use)
 }
 
 /* A use that is also the issue is counted as both. */
-static bool
-count_use(const CmsUse *use)
+void
+cms_use_count(const CmsUse *use, CmsCount *count)
 {
 	const CmsCoupon *coupon = &use->found.coupon;
-	CmsCount count = {
-		.uses = 1,
-		.redeemed_coupons = coupon->uses == 0 ? 1 : 0,
-		.discount = use->verdict.discount,
-		.has_use_time = true,
-		.use_time = use->request.at,
-		.at = use->request.at,
-	};
 
-	if (!coupon->issued)
-	{
-		count.issued = 1;
-		count.stock = use->found.common ? 0 : -1;
-		count.has_issue_time = true;
-		count.issue_time = use->request.at;
-	}
-	return cms_counter_add(use->found.offer, &count);
+	count->uses++;
+	count->redeemed_coupons += coupon->uses == 0 ? 1 : 0;
+	count->discount = count->discount == NULL
+						  ? use->verdict.discount
+						  : cms_money_add(count->discount, use->verdict.discount);
+	count->has_use_time = true;
+	count->use_time = use->request.at;
+	count->at = use->request.at;
+	if (coupon->issued)
+		return;
+	count->issued++;
+	count->stock -= use->found.common ? 0 : 1;
+	count->has_issue_time = true;
+	count->issue_time = use->request.at;
+}
+
+void
+cms_use_record(CmsUse *use)
+{
+	if (!is_anonymous(use))
+		insert_redemption(use);
 }
 
 /* False: the coupon is no longer what was found. */

@@ -6,6 +6,7 @@
 #ifndef CMS_USE_H
 #define CMS_USE_H
 
+#include "counter.h"
 #include "coupon.h"
 
 /* A request with what identifies it, and its answer. */
@@ -53,6 +54,9 @@ cms_use_fetch_bill(FunctionCallInfo fcinfo, int amount_arg, int items_arg, CmsUs
 extern void cms_use_require_amount(const CmsUseRequest *request);
 /* What can be told before the coupon is known: the code normalised, the place of the till. */
 extern bool cms_use_begin(CmsUse *use, bool read_only);
+/* the two parts of it: where the till is; the code. False, and CODE_NOT_FOUND: it cannot be one. */
+extern void cms_use_place(CmsUse *use, bool read_only);
+extern bool cms_use_normalise(CmsUse *use);
 /* False, and CODE_NOT_FOUND: there is no such code. */
 extern bool cms_use_find(CmsUse *use, CmsFind how);
 /*
@@ -65,11 +69,22 @@ extern bool cms_use_replay(CmsUse *use);
  * (TOO_MANY_ATTEMPTS). own_hold: a hold that is not to count, and was let through before; 0 for none.
  */
 extern void cms_use_evaluate(CmsUse *use, int64 own_hold, bool read_only);
+/* the two parts of it: the facts, false where it is refused before any rule; the rules */
+extern bool cms_use_read(CmsUse *use, int64 own_hold, bool read_only, CmsUsage *usage);
+extern void cms_use_judge(CmsUse *use, const CmsUsage *usage);
 /*
  * The writes that decide. False: another transaction was faster, nothing is written: find and
  * evaluate again.
  */
 extern bool cms_use_write(CmsUse *use);
+/*
+ * The parts of it, for whoever can take back what was written before a part that fails: the coupon
+ * (false: as above); then comes the customer's row; what the use adds to the counters, which come
+ * next; the redemption.
+ */
+extern bool cms_use_take(CmsUse *use);
+extern void cms_use_count(const CmsUse *use, CmsCount *count);
+extern void cms_use_record(CmsUse *use);
 /* All of it: finds, replays or evaluates, writes; as often as another transaction was faster. */
 extern void cms_use_redeem(CmsUse *use);
 /*

@@ -3,7 +3,7 @@
 CREATE TYPE cms.cms_redeem_result AS (
 	code text, redeemed boolean, reason text, message text, redemption_id bigint, offer_id bigint,
 	coupon_id bigint, discount numeric, payable numeric, uses_left int, next_allowed_at timestamptz, replayed boolean);
-COMMENT ON TYPE cms.cms_redeem_result IS 'Row of cms_redeem.';
+COMMENT ON TYPE cms.cms_redeem_result IS 'Row of cms_redeem and cms_redeem_bill.';
 COMMENT ON COLUMN cms.cms_redeem_result.code IS 'The code as it is stored; as it came where it cannot be one.';
 COMMENT ON COLUMN cms.cms_redeem_result.redeemed IS 'Whether the coupon is redeemed on this bill.';
 COMMENT ON COLUMN cms.cms_redeem_result.reason IS 'Why not, the first in the published order; NULL: redeemed.';
@@ -12,7 +12,7 @@ COMMENT ON COLUMN cms.cms_redeem_result.redemption_id IS 'The redemption, by whi
 COMMENT ON COLUMN cms.cms_redeem_result.offer_id IS 'The offer.';
 COMMENT ON COLUMN cms.cms_redeem_result.coupon_id IS 'The coupon.';
 COMMENT ON COLUMN cms.cms_redeem_result.discount IS 'Discount in the org''s currency; NULL: refused.';
-COMMENT ON COLUMN cms.cms_redeem_result.payable IS 'Bill amount less discount; NULL: refused.';
+COMMENT ON COLUMN cms.cms_redeem_result.payable IS 'Bill amount less discount, of cms_redeem_bill less all discounts of the request; NULL: refused.';
 COMMENT ON COLUMN cms.cms_redeem_result.uses_left IS 'Uses of the coupon left; NULL: unlimited, or refused.';
 COMMENT ON COLUMN cms.cms_redeem_result.next_allowed_at IS 'When it becomes possible, where that can be told (NOT_STARTED, GAP_TOO_SHORT, TIME_NOT_ALLOWED, TOO_MANY_ATTEMPTS).';
 COMMENT ON COLUMN cms.cms_redeem_result.replayed IS 'Whether this bill had redeemed the coupon before; the row is the first answer.';
@@ -68,6 +68,17 @@ CREATE FUNCTION cms.cms_redeem(
 	AS 'MODULE_PATHNAME', 'cms_redeem';
 COMMENT ON FUNCTION cms.cms_redeem(text, text, numeric, text, text, text, jsonb, timestamptz, int) IS
 'Redeems a coupon on a bill, atomically (F24 to F34). bill_ref is required: the same coupon and bill_ref again give the first answer, marked replayed, or BILL_CONFLICT with another customer, amount, store or till. Amounts are in the org''s currency; items as in cms_check. A refusal changes nothing but cms.attempt, where the org wants that. Reasons, the first that holds: BILL_REFERENCE_REQUIRED, BILL_CONFLICT, TOO_MANY_ATTEMPTS, CODE_NOT_FOUND, COUPON_REVOKED, NOT_ISSUED, OFFER_EXPIRED, COUPON_EXPIRED, NOT_STARTED, NOT_THE_HOLDER, ALREADY_REDEEMED, COUPON_LIMIT, CUSTOMER_LIMIT, GAP_TOO_SHORT, STORE_NOT_ALLOWED, TIME_NOT_ALLOWED, BILL_TOO_SMALL, BILL_TOO_LARGE, NO_ELIGIBLE_ITEM, OFFER_LIMIT, BUDGET_SPENT; ALREADY_REVERSED for the bill of a reversed redemption. Errors: 22004 no amount at all, or no customer where one is needed; 22023 negative or NaN amount, malformed items, "at" infinite or before the org''s max_backdate; MS010 a till that contradicts its store; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
+
+CREATE FUNCTION cms.cms_redeem_bill(
+	codes text[], customer_id text DEFAULT NULL, bill_amount numeric DEFAULT NULL, bill_ref text DEFAULT NULL,
+	store_id text DEFAULT NULL, till_id text DEFAULT NULL, items jsonb DEFAULT NULL,
+	at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
+	RETURNS SETOF cms.cms_redeem_result
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 3
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'cms_redeem_bill';
+COMMENT ON FUNCTION cms.cms_redeem_bill(text[], text, numeric, text, text, text, jsonb, timestamptz, int) IS
+'Redeems several coupons on one bill, all or none of them (F35): a row per code, in the order of codes. Each is redeemed as by cms_redeem, those before it counted, also against limits per customer, caps and budgets that they share. Together they never take more than the bill: a discount is cut to what those before leave, and refused with NO_ELIGIBLE_ITEM where that is nothing; payable, the same in every row, is what is left after all of them. If one is refused nothing is redeemed, nor written but to cms.attempt, where the org wants that; it has its reason, those that only it stopped have OTHER_COUPON_FAILED. Coupons that this bill had redeemed before stay redeemed and are marked replayed; others can be added to them. Reasons: those of cms_redeem; CODE_REPEATED for a code that came before; OTHER_COUPON_FAILED. Errors: those of cms_redeem; 22004 codes missing; 22023 none or more than 100 of them.';
 
 CREATE TYPE cms.cms_reverse_result AS (
 	redemption_id bigint, reversed boolean, reason text, message text, use_returned boolean, replayed boolean);

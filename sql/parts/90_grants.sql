@@ -90,6 +90,7 @@ GRANT EXECUTE ON FUNCTION cms.cms_issue(bigint, text, int, boolean, text, text, 
 GRANT EXECUTE ON FUNCTION cms.cms_check(text, text, numeric, text, text, jsonb, timestamptz, int),
 	cms.cms_try(text, text, numeric, text, text, jsonb, timestamptz, int),
 	cms.cms_redeem(text, text, numeric, text, text, text, jsonb, timestamptz, int),
+	cms.cms_redeem_bill(text[], text, numeric, text, text, text, jsonb, timestamptz, int),
 	cms.cms_reverse(bigint, text, text, timestamptz, int)
 	TO cms_redeemer;
 GRANT EXECUTE ON FUNCTION cms.cms_complete_redemption(bigint, text, numeric, text, text, jsonb, timestamptz, int)

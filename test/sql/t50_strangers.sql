@@ -170,6 +170,8 @@ SELECT code AS mine FROM cms.coupon WHERE offer_id OPERATOR(pg_catalog.=) 100000
 SELECT redeemed, discount, payable FROM cms.cms_redeem(:'mine', 'ann', bill_ref => 'bill 3', store_id => 'S1', till_id => 'T1',
 	items => '[{"sku": "B", "amount": 20, "quantity": 2, "on_sale": false}, {"sku": "C", "amount": 5}]', at => '2026-01-03 12:00');
 SELECT redemption_id FROM cms.redemption WHERE bill_ref OPERATOR(pg_catalog.=) 'bill 3' \gset
+SELECT redeemed, reason, discount, payable, replayed FROM cms.cms_redeem_bill('{hallo,UP1,UP2}', 'ann', 10, 'bill 1', till_id => 'T1', at => '2025-01-02');
+SELECT redeemed, reason, discount, payable, replayed FROM cms.cms_redeem_bill('{hallo}', 'ann', 10, 'bill 1', till_id => 'T1', at => '2025-01-02');
 SELECT reversed, use_returned FROM cms.cms_reverse(:redemption_id, 'by mistake', at => '2026-01-04');
 SELECT cms.cms_my_orgs() OPERATOR(pg_catalog.=) ARRAY[:org_id] AS mine, cms.cms_current_org() OPERATOR(pg_catalog.=) :org_id AS current,
 	cms.cms_sees_codes(), cms.cms_day_start('2025-01-01', 'Asia/Kolkata'), cms.cms_offer_end('FIXED_DATE', '2025-01-01', NULL, 'UTC');

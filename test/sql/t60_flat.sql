@@ -55,6 +55,12 @@ BEGIN
 		SELECT code INTO issued FROM cms.cms_issue(4002, 'g' || n, at => at_time);
 		PERFORM cms.cms_redeem(issued, 'g' || n, 100, 'b', at => at_time);
 		PERFORM cms.cms_redeem(issued, 'g' || n, 100, 'again', at => at_time);
+		SELECT code INTO issued FROM cms.cms_issue(4002, 'g' || n, at => at_time);
+		PERFORM cms.cms_redeem_bill(ARRAY[issued, 'FLAT-NONE', issued, 'FLAT-1'], 'g' || n, 100, 'bill', at => at_time);
+		PERFORM cms.cms_redeem_bill(ARRAY['FLAT-ALL', issued], 'g' || n, 100, 'bill', at => at_time);
+		PERFORM cms.cms_redeem_bill(ARRAY['FLAT-ALL', issued], 'g' || n, 100, 'bill', at => at_time);
+		PERFORM cms.cms_redeem_bill(ARRAY['FLAT-ALL', issued], 'g' || n, 99, 'bill', at => at_time);
+		PERFORM cms.cms_redeem_bill('{FLAT-ALL}', NULL, 100, 'bill' || n, at => at_time);
 	WHEN 4 THEN
 		PERFORM cms.cms_issue(4003, 'g' || n, request_key => 'k' || n, at => at_time);
 		PERFORM cms.cms_issue(4003, 'g' || n, request_key => 'k' || n, at => at_time);
@@ -90,6 +96,7 @@ BEGIN
 		BEGIN PERFORM cms.cms_check('FLAT-1', customer, 'NaN', at => at_time); EXCEPTION WHEN OTHERS THEN NULL; END;
 		BEGIN PERFORM cms.cms_check('FLAT-1', customer, 1, items => '{"no": "array"}', at => at_time); EXCEPTION WHEN OTHERS THEN NULL; END;
 		BEGIN PERFORM cms.cms_redeem('FLAT-1', NULL, 100, 'x', at => at_time); EXCEPTION WHEN OTHERS THEN NULL; END;
+		BEGIN PERFORM cms.cms_redeem_bill('{FLAT-ALL,FLAT-1}', NULL, 100, 'x', at => at_time); EXCEPTION WHEN OTHERS THEN NULL; END;
 		BEGIN PERFORM cms.cms_reverse(-1, request_key => 'none', at => at_time); EXCEPTION WHEN OTHERS THEN NULL; END;
 		BEGIN PERFORM cms.cms_complete_redemption(-1, store_id => 's1', at => at_time); EXCEPTION WHEN OTHERS THEN NULL; END;
 		BEGIN PERFORM cms.cms_generate_codes(4001, 1, at => at_time); EXCEPTION WHEN OTHERS THEN NULL; END;
