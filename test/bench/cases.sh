@@ -114,30 +114,38 @@ case_fill() {
 	finish fill
 }
 
-# One session: what one redemption writes and looks at. Right after a checkpoint the first
-# change of each page writes the page as a whole; without those images the records themselves are left.
+# One session: what one call writes, looks at and takes of the processor, which hardly depends on what else the machine
+# does. Right after a checkpoint the first change of each page writes the page as a whole; without those images the
+# records themselves are left.
 case_cost() {
-	local part=$((calls / 4)) rival kind group what before after images
+	local part=$((calls / 4)) size=$((calls * 4)) rival kind verb group what before after ticks images
 	make_database bench_cost
-	make_group free 1 100000 floor,bare,peer
+	make_group free 1 $size floor,bare,peer
 	# what is in bare has no org
-	make_group ruled 1 100000 floor,peer 'max_redemptions => 1000000, max_uses_per_customer => 5'
+	make_group ruled 1 $size floor,peer 'max_redemptions => 1000000, max_uses_per_customer => 5'
+	make_group issued 1 $size floor,peer 'max_issued_per_customer => 1'
 	start_clean
-	for rival in 'cms|free|no limits' 'floor|free|no limits' 'bare|free|no limits' 'peer|free|no limits' \
-		'cms|ruled|a cap, a limit per customer' 'peer|ruled|a cap, a limit per customer'; do
-		IFS='|' read -r kind group what <<<"$rival"
+	for rival in 'cms|redeem|free|redeem, no limits' 'floor|redeem|free|redeem, no limits' \
+		'bare|redeem|free|redeem, no limits' 'peer|redeem|free|redeem, no limits' \
+		'cms|redeem|ruled|redeem, a cap and a limit per customer' 'peer|redeem|ruled|redeem, a cap and a limit per customer' \
+		'cms|check|issued|check' 'floor|check|issued|check' \
+		'cms|issue|issued|issue' 'floor|issue|issued|issue' 'peer|issue|issued|issue'; do
+		IFS='|' read -r kind verb group what <<<"$rival"
 		sql -c CHECKPOINT
 		before=$(spent)
-		run_calls "$kind" redeem "$group" 1 off $part
+		run_calls "$kind" "$verb" "$group" 1 off $part
 		after=$(spent)
 		images=$(awk -v n=$part -v a="$before" -v b="$after" 'BEGIN { split(a, x); split(b, y)
 			printf "%.0f\t%.2f", (y[1] - x[1]) / n, (y[3] - x[3]) / n }')
 		full_pages off
 		before=$(spent)
-		run_calls "$kind" redeem "$group" 1 off $part
+		ticks=$(processor)
+		run_calls "$kind" "$verb" "$group" 1 off $((part * 2))
+		ticks=$(($(processor) - ticks))
 		after=$(spent)
-		note cost "$kind" "$what" "$images" "$(awk -v n=$part -v a="$before" -v b="$after" 'BEGIN { split(a, x); split(b, y)
-			printf "%.0f\t%.1f\t%.1f", (y[1] - x[1]) / n, (y[2] - x[2]) / n, (y[4] - x[4]) / n }')"
+		note cost "$kind" "$what" "$images" "$(awk -v n=$((part * 2)) -v a="$before" -v b="$after" 'BEGIN { split(a, x)
+			split(b, y); printf "%.0f\t%.1f\t%.1f", (y[1] - x[1]) / n, (y[2] - x[2]) / n, (y[4] - x[4]) / n }')" \
+			$((ticks * 1000000 / $(getconf CLK_TCK) / (part * 2)))
 		full_pages on
 	done
 	finish cost
@@ -156,4 +164,10 @@ spent() {
 		(SELECT sum(heap_blks_hit + heap_blks_read + COALESCE(idx_blks_hit + idx_blks_read, 0)) FROM pg_statio_user_tables)
 		+ (SELECT sum(blks_hit + blks_read) FROM pg_statio_user_sequences)
 		FROM pg_stat_wal w"
+}
+
+# Processor time, in ticks, of all sessions that have ended: what the postmaster knows of its children.
+processor() {
+	sleep 0.3
+	awk '{ print $16 + $17 }' "/proc/$(sql -c "SELECT pg_read_file('postmaster.pid', 0, 20)" | head -n 1)/stat"
 }

@@ -1,8 +1,8 @@
 -- Tables in Markdown, of what test/bench/run has noted in these:
--- table speed: CREATE TEMP TABLE speed (name text, clients int, sync text, what text, kind text, place int, tps float);
+-- table speed: CREATE TEMP TABLE speed (name text, clients int, sync text, what text, kind text, place int, round int, tps float);
 -- table latency: CREATE TEMP TABLE latency (name text, sync text, place int, p50 text, p99 text);
 -- table hot: CREATE TEMP TABLE hot (name text, relation text, updates bigint, hot bigint);
--- table cost: CREATE TEMP TABLE cost (kind text, what text, bytes_after bigint, images float, bytes bigint, records float, buffers float);
+-- table cost: CREATE TEMP TABLE cost (kind text, what text, bytes_after bigint, images float, bytes bigint, records float, buffers float, processor int);
 -- table exact: CREATE TEMP TABLE exact (kind text, clients int, cap bigint, calls bigint, redeemed bigint);
 \set QUIET on
 \pset tuples_only on
@@ -12,6 +12,12 @@ CREATE TEMP VIEW median AS
 	SELECT name, clients, sync, what, kind, place, percentile_cont(0.5) WITHIN GROUP (ORDER BY tps) AS tps,
 		min(tps) AS least, max(tps) AS most
 	FROM speed GROUP BY name, clients, sync, what, kind, place;
+-- How many times as fast one was as another: in the same round, as the machine may be busy in the next.
+CREATE FUNCTION pg_temp.times(a_name text, a_sync text, a_place int, b_place int) RETURNS float LANGUAGE sql AS $$
+	SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY a.tps / b.tps)
+	FROM speed a JOIN speed b ON (b.name, b.sync, b.round) = (a.name, a.sync, a.round) AND b.place = b_place
+	WHERE (a.name, a.sync, a.place) = (a_name, a_sync, a_place)
+$$;
 -- numbers for people: 12,345; a ratio of two medians
 CREATE FUNCTION pg_temp.whole(float) RETURNS text LANGUAGE sql AS $$SELECT to_char(round($1), 'FM999,999,990')$$;
 CREATE FUNCTION pg_temp.ratio(float) RETURNS text LANGUAGE sql AS $$SELECT COALESCE(to_char($1, 'FM990.00'), '')$$;
@@ -21,10 +27,10 @@ CREATE FUNCTION pg_temp.who(kind text) RETURNS text LANGUAGE sql AS
 -- The goals that what was run can tell of. "a" over "b", or over that of another pair.
 CREATE TEMP TABLE goal AS
 WITH fill AS (
-	SELECT c.what, c.tps / f.tps AS ratio, c.place
+	SELECT c.what, pg_temp.times('fill', c.sync, c.place, f.place) AS ratio, c.place
 	FROM median c JOIN median f ON (f.name, f.what, f.kind) = (c.name, c.what, 'floor')
 	WHERE c.name = 'fill' AND c.kind = 'cms')
-SELECT g.place, g.text, g.wanted, a.tps / b.tps AS reached
+SELECT g.place, g.text, g.wanted, pg_temp.times(a.name, a.sync, a.place, b.place) AS reached
 FROM (VALUES
 	(1, 'distinct coupons, processor: of the peer', 1.6, 'distinct', 'off', 'cms', '', 'peer', ''),
 	(2, 'distinct coupons, processor: of the floor', 0.75, 'distinct', 'off', 'cms', '', 'floor', ''),
@@ -51,7 +57,8 @@ SELECT E'\n| case | sessions | sync. commit | on | who | calls/s | least – mos
 	|| E'\n|---|--:|---|---|---|--:|--:|--:|--:|--:|--:|--:|' WHERE EXISTS (SELECT FROM speed);
 SELECT format('| %s | %s | %s | %s | %s | %s | %s – %s | %s | %s | %s | %s | %s |', m.name, m.clients, m.sync, m.what,
 	pg_temp.who(m.kind), pg_temp.whole(m.tps), pg_temp.whole(m.least), pg_temp.whole(m.most),
-	pg_temp.ratio(m.tps / f.tps), pg_temp.ratio(m.tps / b.tps), pg_temp.ratio(m.tps / p.tps), l.p50, l.p99)
+	pg_temp.ratio(pg_temp.times(m.name, m.sync, m.place, f.place)), pg_temp.ratio(pg_temp.times(m.name, m.sync, m.place, b.place)),
+	pg_temp.ratio(pg_temp.times(m.name, m.sync, m.place, p.place)), l.p50, l.p99)
 FROM (SELECT *, row_number() OVER () AS row FROM (SELECT name, sync, min(ctid) AS first FROM speed GROUP BY name, sync ORDER BY 3) o) o
 JOIN median m USING (name, sync)
 LEFT JOIN median f ON (f.name, f.sync, f.what, f.kind) = (m.name, m.sync, m.what, 'floor')
@@ -65,9 +72,9 @@ SELECT format('| %s | %s | %s | %s | %s | %s |', pg_temp.who(kind), clients, pg_
 	pg_temp.whole(redeemed), pg_temp.whole(redeemed - cap))
 FROM exact;
 
-SELECT E'\n| who | on | WAL bytes | of which records | WAL records | images of pages | buffers looked at |\n|---|---|--:|--:|--:|--:|--:|'
+SELECT E'\n| who | what | processor µs | WAL bytes | of which records | WAL records | images of pages | buffers looked at |\n|---|---|--:|--:|--:|--:|--:|--:|'
 WHERE EXISTS (SELECT FROM cost);
-SELECT format('| %s | %s | %s | %s | %s | %s | %s |', pg_temp.who(kind), what, pg_temp.whole(bytes_after),
+SELECT format('| %s | %s | %s | %s | %s | %s | %s | %s |', pg_temp.who(kind), what, processor, pg_temp.whole(bytes_after),
 	pg_temp.whole(bytes), records, pg_temp.ratio(images), buffers)
 FROM cost;
 
