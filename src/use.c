@@ -555,6 +555,10 @@ cms_use_end(CmsUse *use, const char *action, bool read_only)
 	if (use->reason == CMS_OK)
 		return;
 	attempt.action = action;
+	/* comes before the rules; whose coupon it is counts all the same */
+	if (use->reason == CMS_BILL_CONFLICT && offer != NULL && !is_for_anyone(use) &&
+		!cms_text_equal(use->found.coupon.holder, use->request.customer))
+		use->verdict.reasons |= CMS_REASON_BIT(CMS_NOT_THE_HOLDER);
 	use->reason = cms_attempt_refused(&attempt,
 									  offer == NULL ? NULL : &offer->org_rules,
 									  use->reason,

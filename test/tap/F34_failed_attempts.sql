@@ -2,7 +2,7 @@
 -- what an outsider is told.
 BEGIN;
 \ir lib/scene.psql
-SELECT plan(107);
+SELECT plan(112);
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
 
 SELECT play_org('Asia/Kolkata');
@@ -176,6 +176,14 @@ SELECT is(try('ENDED', 'ann', at => '2025-12-01'), 'CODE_NOT_FOUND', 'that it ha
 SELECT is(recorded(), 'REDEEM ENDED OFFER_EXPIRED unknown', 'but recorded');
 SELECT is(try('ENDED', 'bob', at => '2025-12-01'), 'OFFER_EXPIRED offer coupon', 'bob is told');
 SELECT is(try('MINE', 'ann', amount => 10), 'BILL_TOO_SMALL offer coupon', 'as everybody of their own');
+-- that a code was used on a bill is not told either, nor guessed while blocked
+SELECT is(try('MINE', 'bob', bill => 'OK'), 'CODE_NOT_FOUND', 'nor that somebody else used a code on the bill');
+SELECT is(recorded(), 'REDEEM ENDED OFFER_EXPIRED, REDEEM MINE BILL_TOO_SMALL, REDEEM MINE BILL_CONFLICT unknown', 'but recorded');
+SELECT set_org('max_failed_attempts', '1');
+SELECT is(try('NONE', 'bob') || ', ' || try('MINE', 'bob', bill => 'OK'), 'CODE_NOT_FOUND, TOO_MANY_ATTEMPTS next', 'nor to be found out while blocked');
+SELECT is(try('MINE', 'ann', bill => 'OK', amount => 60), 'BILL_CONFLICT offer coupon', 'the holder is told of the conflict');
+SELECT is(recorded() IS NULL, false, 'all are deleted');
+SELECT set_org('max_failed_attempts', NULL);
 SELECT set_org('max_backdate', '1 day');
 SELECT refused($$ SELECT try('NONE', 'ann') $$, '22023', 'at', 'a time too far back is an error for an unknown code');
 SELECT refused($$ SELECT try('BOBS-2', NULL) $$, '22023', 'at', 'as it is for somebody else''s');
