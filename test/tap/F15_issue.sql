@@ -1,6 +1,6 @@
 -- F15: one customer, several coupons, many customers; rows of result, order of reasons, request keys.
 BEGIN;
-SELECT plan(92);
+SELECT plan(102);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -117,6 +117,25 @@ SELECT is(issue_of('module', 'ann', :t), 'NOT_THE_CLAIMANT', 'a module''s offer 
 SELECT is(issue_of('module', 'ann', :t, service => 'DVS'), 'NOT_THE_CLAIMANT', 'nor by another');
 SELECT is(issue_of('module', 'ann', :t, service => 'OUTBOUND', consumer_ref => 'spring'), 'NOT_THE_CLAIMANT', 'nor for a campaign that has an offer already');
 SELECT counted();
+
+-- one call after the other, as the fast way goes: drawn codes, numbers of the customer, caps near and far
+SELECT make_offer('short', '{"code_prefix": "SHRT", "code_charset": "NUMERIC", "code_length": 1, "allow_dense_codes": true}');
+SELECT is(issue_of('short', 'c0', :t), 'OK', 'a first code of ten');
+SELECT make_offer('in the way', jsonb_build_object('code_method', 'COMMON', 'common_code',
+	'SHRT' || (SELECT min(d) FROM generate_series(0, 9) d WHERE NOT EXISTS (SELECT FROM cms.coupon c WHERE c.code = 'SHRT' || d))));
+SELECT is((SELECT string_agg(DISTINCT issue_of('short', 'c' || n, :t), ' ') FROM generate_series(1, 8) n), 'OK', 'eight more go one by one');
+SELECT is(issue_of('short', 'c9', :t), 'NO_CODES_LEFT', 'and the last is reserved since');
+SELECT is(issue_of('in the way', 'ann', :t), 'OK', 'for the common code');
+SELECT make_offer('numbered');
+SELECT is((SELECT string_agg(DISTINCT issue_of('numbered', 'ann', :t), ' ') FROM generate_series(1, 5) n), 'OK', 'five to one customer, call by call');
+SELECT is((SELECT count(*) FROM cms_issue(o('numbered'), 'ann', 295, at => :t) WHERE issued), 295::bigint, 'and 295 in one');
+SELECT is((SELECT format('%s %s %s', count(*), min(nth), max(nth)) FROM cms.coupon WHERE offer_id = o('numbered')), '300 1 300',
+	'each has its number');
+SELECT make_offer('far cap', '{"max_issued": 20000}');
+SELECT is((SELECT string_agg(DISTINCT issue_of('far cap', 'c' || n, :t), ' ') FROM generate_series(1, 3) n), 'OK', 'a cap far away');
+SELECT alter_offer('far cap', 'max_issued', '3');
+SELECT is(issue_of('far cap', 'dan', :t), 'OFFER_ISSUE_LIMIT', 'comes near at once');
+SELECT counted('whatever way it went');
 
 -- bad input
 SELECT refused(format('SELECT * FROM cms_issue(%s, at => ''2025-11-12 UTC'')', arguments), state, names, arguments)
