@@ -38,6 +38,8 @@
 /* a slot gets a share only if it is worth this many calls: the fewer units, the fewer slots */
 #define WORTH 32
 #define WORTH_TEXT "32"
+/* expired holds that one call gives back before it decides */
+#define AT_ONCE 10000
 
 static int slot_of(const CmsOffer *offer, const CmsCount *count);
 static bool has_cap(const CmsOffer *offer);
@@ -49,7 +51,9 @@ static bool gather_and_add(const CmsOffer *offer, int own, const CmsCount *count
 static bool spread(const CmsOffer *offer, const CmsCount *count);
 static void lock_all(int org, int64 offer_id);
 static void unlock_all(int org, int64 offer_id);
-static int64 settle(int org, int64 offer_id, TimestampTz at);
+static int64 settle(int org, int64 offer_id, TimestampTz at, int64 how_many);
+static Numeric discount_of(const CmsCount *count);
+static bool is_held(int org, int64 hold_id);
 static void read_totals(CmsTotals *result);
 
 static CmsPlan add = {
@@ -233,19 +237,40 @@ static CmsPlan shares = {
 static CmsPlan find_slots = {
 	"SELECT 1 FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2", 2, {INT4OID, INT8OID}};
 
-/* a hold that somebody is about to confirm or release is theirs */
 static CmsPlan settle_holds = {
 	"WITH gone AS (UPDATE cms.hold SET status = 'EXPIRED', ended_at = expires_at"
 	"  WHERE org_id = $1 AND hold_id IN (SELECT h.hold_id FROM cms.hold h"
 	"   WHERE h.org_id = $1 AND h.offer_id = $2 AND h.status = 'HELD' AND h.expires_at <= $3"
-	"   ORDER BY h.expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED)"
+	"   ORDER BY h.expires_at LIMIT $4)"
 	"  RETURNING slot, discount),"
 	" back AS (SELECT slot, count(*) AS holds, sum(discount) AS discount FROM gone GROUP BY slot)"
 	" UPDATE cms.offer_slot s SET held = s.held - b.holds, held_discount = s.held_discount - b.discount"
 	" FROM back b WHERE s.org_id = $1 AND s.offer_id = $2 AND s.slot = b.slot"
 	" RETURNING b.holds",
-	3,
-	{INT4OID, INT8OID, TIMESTAMPTZOID}};
+	4,
+	{INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID}};
+
+static CmsPlan still_held = {
+	"SELECT 1 FROM cms.hold WHERE org_id = $1 AND hold_id = $2 AND status = 'HELD'",
+	2,
+	{INT4OID, INT8OID}};
+
+/* What is left goes to one slot, of the caps that this call needs more of; the slots are locked. */
+static CmsPlan spread_to_one = {
+	"UPDATE cms.offer_slot s SET"
+	" issue_share = CASE WHEN $4 > 0 AND t.issues IS NOT NULL"
+	"  THEN s.issued + CASE WHEN s.slot = $3 THEN t.issues ELSE 0 END ELSE s.issue_share END,"
+	" budget_share = CASE WHEN $5 > 0 AND t.budget IS NOT NULL"
+	"  THEN s.discount + s.forfeited_discount + s.held_discount"
+	"   + CASE WHEN s.slot = $3 THEN t.budget ELSE 0 END ELSE s.budget_share END"
+	" FROM (SELECT sum(issue_share - issued) AS issues,"
+	"  sum(budget_share - discount - forfeited_discount - held_discount) AS budget"
+	"  FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2) t"
+	" WHERE s.org_id = $1 AND s.offer_id = $2"
+	" AND ($4 <= 0 OR t.issues IS NULL OR t.issues >= $4)"
+	" AND ($5 <= 0 OR t.budget IS NULL OR t.budget >= $5)",
+	5,
+	{INT4OID, INT8OID, INT4OID, INT8OID, NUMERICOID}};
 
 static CmsPlan take_positions = {
 	"UPDATE cms.offer_slot SET next_position = LEAST(next_position + $3, $4)"
@@ -381,8 +406,10 @@ add_to(const CmsOffer *offer, int slot, const CmsCount *count)
 	cms_param_int(&params, slot);
 	cms_param_int64(&params, count->held);
 	cms_param_numeric(&params, count->held_discount ? count->held_discount : zero);
-	/* uses of customers are kept by the rules that the offer was compiled with */
-	cms_param(&params, Int32GetDatum(offer->customer_epoch), count->uses == 0 && count->held <= 0);
+	/* uses of customers are kept by the rules that the offer was compiled with, not where one only ends */
+	cms_param(&params,
+			  Int32GetDatum(offer->customer_epoch),
+			  count->uses == 0 && (count->held < 0 || count->held_discount == NULL));
 	return cms_plan_write(&add, params.values, params.nulls) == 1;
 }
 
@@ -418,7 +445,7 @@ gather_and_add(const CmsOffer *offer, int own, const CmsCount *count, int *slot)
 
 	lock_all(offer->org, offer->offer_id);
 	if (count->at != 0)
-		settled = settle(offer->org, offer->offer_id, count->at);
+		settled = settle(offer->org, offer->offer_id, count->at, AT_ONCE);
 	if (spread(offer, count))
 	{
 		*slot = own;
@@ -436,8 +463,22 @@ gather_and_add(const CmsOffer *offer, int own, const CmsCount *count, int *slot)
 static bool
 spread(const CmsOffer *offer, const CmsCount *count)
 {
-	Numeric needed = cms_money_zero();
 	CmsParams params = {0};
+
+	cms_param_int(&params, offer->org);
+	cms_param_int64(&params, offer->offer_id);
+	cms_param_int64(&params, count->issued);
+	cms_param_int64(&params, count->uses + count->forfeited_uses + count->held);
+	cms_param_numeric(&params, discount_of(count));
+	cms_param_bool(&params, offer->method == CMS_METHOD_RANDOMISED);
+	return cms_plan_write(&spread_anew, params.values, params.nulls) > 0;
+}
+
+/* What the call takes of the budget. */
+static Numeric
+discount_of(const CmsCount *count)
+{
+	Numeric needed = cms_money_zero();
 
 	if (count->discount)
 		needed = cms_money_add(needed, count->discount);
@@ -445,13 +486,7 @@ spread(const CmsOffer *offer, const CmsCount *count)
 		needed = cms_money_add(needed, count->forfeited_discount);
 	if (count->held_discount)
 		needed = cms_money_add(needed, count->held_discount);
-	cms_param_int(&params, offer->org);
-	cms_param_int64(&params, offer->offer_id);
-	cms_param_int64(&params, count->issued);
-	cms_param_int64(&params, count->uses + count->forfeited_uses + count->held);
-	cms_param_numeric(&params, needed);
-	cms_param_bool(&params, offer->method == CMS_METHOD_RANDOMISED);
-	return cms_plan_write(&spread_anew, params.values, params.nulls) > 0;
+	return needed;
 }
 
 static void
@@ -468,17 +503,64 @@ unlock_all(int org, int64 offer_id)
 		cms_unlock_slot(org, offer_id, slot);
 }
 
-int64
-cms_counter_settle_holds(int org, int64 offer_id, TimestampTz at)
+/*
+ * A hold is ended by whoever has the lock of its slot. Under that lock it is held or not, and
+ * nobody else's statement is waited for.
+ */
+bool
+cms_counter_exchange(const CmsOffer *offer, int slot, int64 hold_id, const CmsCount *count)
 {
+	CmsParams params = {0};
+
+	cms_lock_slot(offer->org, offer->offer_id, slot);
+	if (is_held(offer->org, hold_id) && add_to(offer, slot, count))
+		return true;
+	cms_unlock_slot(offer->org, offer->offer_id, slot);
+
+	lock_all(offer->org, offer->offer_id);
+	/* maybe this very hold: who asks reads again */
+	if (settle(offer->org, offer->offer_id, count->at, AT_ONCE) > 0)
+		return false;
+	cms_param_int(&params, offer->org);
+	cms_param_int64(&params, offer->offer_id);
+	cms_param_int(&params, slot);
+	cms_param_int64(&params, count->issued);
+	cms_param_numeric(&params, discount_of(count));
+	if (is_held(offer->org, hold_id) &&
+		cms_plan_write(&spread_to_one, params.values, params.nulls) > 0 &&
+		add_to(offer, slot, count))
+		return true;
+	unlock_all(offer->org, offer->offer_id);
+	return false;
+}
+
+static bool
+is_held(int org, int64 hold_id)
+{
+	Datum values[] = {Int32GetDatum(org), Int64GetDatum(hold_id)};
+
+	return cms_plan_run(&still_held, values, NULL, false) == 1;
+}
+
+int64
+cms_counter_settle_holds(int org, int64 offer_id, TimestampTz at, int64 how_many)
+{
+	int64 holds;
+
 	lock_all(org, offer_id);
-	return settle(org, offer_id, at);
+	holds = settle(org, offer_id, at, how_many);
+	if (holds == 0)
+		unlock_all(org, offer_id);
+	return holds;
 }
 
 static int64
-settle(int org, int64 offer_id, TimestampTz at)
+settle(int org, int64 offer_id, TimestampTz at, int64 how_many)
 {
-	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id), TimestampTzGetDatum(at)};
+	Datum values[] = {Int32GetDatum(org),
+					  Int64GetDatum(offer_id),
+					  TimestampTzGetDatum(at),
+					  Int64GetDatum(how_many)};
 	uint64 slots = cms_plan_write(&settle_holds, values, NULL);
 	int64 holds = 0;
 

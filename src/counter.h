@@ -54,10 +54,18 @@ extern void cms_counter_totals(int org, int64 offer_id, bool read_only, CmsTotal
 /* Locks all counters of the offer until the end of the transaction and tells what they stand at. */
 extern void cms_counter_lock(int org, int64 offer_id, CmsTotals *totals);
 /*
- * Gives back what holds of the offer reserve that ended before "at"; answers how many it was.
- * Locks the counters, and skips what others are about to end.
+ * Turns what a hold reserves in its slot into something else: "count" takes the one away and adds
+ * the other. No cap is in the way of what the hold reserves; of what is more there must be enough
+ * in all slots. The caller then says in the hold's row what became of it. False, and nothing
+ * changed: there is not enough, the hold is no longer held, or as with cms_counter_add.
  */
-extern int64 cms_counter_settle_holds(int org, int64 offer_id, TimestampTz at);
+extern bool
+cms_counter_exchange(const CmsOffer *offer, int slot, int64 hold_id, const CmsCount *count);
+/*
+ * Gives back what holds of the offer reserve that ended before "at", at most so many, and tells
+ * how many it was. Where it was one, all counters of the offer stay locked.
+ */
+extern int64 cms_counter_settle_holds(int org, int64 offer_id, TimestampTz at, int64 how_many);
 /* How many more issues the cap allows at this moment; PG_INT64_MAX without a cap. */
 extern int64 cms_counter_issues_left(const CmsOffer *offer);
 /* Takes up to "want" positions of a RANDOMISED offer's order below "space": first and how many (F11). */

@@ -49,6 +49,9 @@ received_others(int org, const CmsOffer *offer, const CmsUseRequest *request, bo
 	SELECT_COUPON                                                                        \
 	" WHERE c.org_id = $1 AND c.code = $2 AND c.revoked_at IS NOT NULL AND NOT c.shared" \
 	" ORDER BY c.revoked_at DESC, c.coupon_id DESC LIMIT 1"
+#define BY_HOLD                                                                                \
+	SELECT_COUPON " WHERE c.org_id = $1 AND c.coupon_id = (SELECT h.coupon_id FROM cms.hold h" \
+				  " WHERE h.org_id = $1 AND h.hold_id = $2)"
 #define LOCK " FOR NO KEY UPDATE"
 
 static CmsPlan by_code[2] = {{BY_CODE, 2, {INT4OID, TEXTOID}},
@@ -57,6 +60,8 @@ static CmsPlan by_customer[2] = {{BY_CUSTOMER, 3, {INT4OID, TEXTOID, INT8OID}},
 								 {BY_CUSTOMER LOCK, 3, {INT4OID, TEXTOID, INT8OID}}};
 static CmsPlan by_revoked_code[2] = {{BY_REVOKED_CODE, 2, {INT4OID, TEXTOID}},
 									 {BY_REVOKED_CODE LOCK, 2, {INT4OID, TEXTOID}}};
+
+static CmsPlan by_hold = {BY_HOLD LOCK, 2, {INT4OID, INT8OID}};
 
 static CmsPlan common_offer = {
 	"SELECT o.offer_id FROM cms.offer o"
@@ -162,6 +167,19 @@ find_revoked(int org, const char *code, CmsFind how, CmsFound *found)
 			&by_revoked_code[how == CMS_FIND_LOCKED], values, NULL, how == CMS_FIND_READ_ONLY) == 0)
 		return false;
 	read_found(org, how, found);
+	return true;
+}
+
+bool
+cms_coupon_find_held(int org, int64 hold_id, CmsFound *found)
+{
+	Datum values[] = {Int32GetDatum(org), Int64GetDatum(hold_id)};
+
+	memset(found, 0, sizeof(*found));
+	if (cms_plan_run(&by_hold, values, NULL, false) == 0)
+		return false;
+	read_found(org, CMS_FIND_LOCKED, found);
+	found->common = found->coupon.shared;
 	return true;
 }
 

@@ -38,6 +38,9 @@ typedef enum CmsFind
 extern bool
 cms_coupon_find(int org, const char *code, const char *customer, CmsFind how, CmsFound *found);
 
+/* Finds and locks the coupon of a hold. False: there is no such hold in the org. */
+extern bool cms_coupon_find_held(int org, int64 hold_id, CmsFound *found);
+
 /* Where till and store are; MS010 if they contradict. Fills place->store of a registered till. */
 extern void cms_coupon_resolve_place(int org, CmsPlace *place, bool read_only);
 

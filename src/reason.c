@@ -46,6 +46,8 @@ static const ReasonText reason_texts[] = {
 	REASON(OFFER_LIMIT, "The offer has no redemption left."),
 	REASON(BUDGET_SPENT, "The budget of the offer is spent."),
 	REASON(OTHER_COUPON_FAILED, "Another coupon of the same request was refused."),
+	REASON(HOLD_NOT_FOUND, "There is no such hold."),
+	REASON(HOLD_EXPIRED, "The hold has expired, and the use cannot be taken anew."),
 
 	REASON(OFFER_ARCHIVED, "The offer is archived."),
 	REASON(NOT_THE_CLAIMANT, "The offer is claimed by another service, campaign or program."),

@@ -16,7 +16,7 @@ typedef enum CmsReason
 	CMS_KEY_CONFLICT,
 	CMS_TOO_MANY_ATTEMPTS,
 
-	/* redeem and check */
+	/* redeem, check and hold */
 	CMS_CODE_NOT_FOUND,
 	CMS_COUPON_REVOKED,
 	CMS_NOT_ISSUED,
@@ -36,6 +36,8 @@ typedef enum CmsReason
 	CMS_OFFER_LIMIT,
 	CMS_BUDGET_SPENT,
 	CMS_OTHER_COUPON_FAILED,
+	CMS_HOLD_NOT_FOUND,
+	CMS_HOLD_EXPIRED,
 
 	/* issue (OFFER_EXPIRED is shared, its place here is after NOT_THE_CLAIMANT) */
 	CMS_OFFER_ARCHIVED,

@@ -38,6 +38,7 @@ static CmsAttempt attempt_of(const CmsUse *use, bool read_only);
 static bool is_for_anyone(const CmsUse *use);
 static void require_customer(const CmsUse *use);
 static bool insert_coupon(CmsUse *use);
+static bool add_count(const CmsUse *use, CmsCount *count);
 static void undo_coupon(const CmsUse *use, bool made);
 static void delete_coupon_made(const CmsUse *use);
 static bool insert_redemption(CmsUse *use);
@@ -390,7 +391,7 @@ cms_use_write(CmsUse *use)
 		return false;
 	}
 	cms_use_count(use, &count);
-	if (!cms_counter_add(offer, &count))
+	if (!add_count(use, &count))
 	{
 		cms_allowance_undo_use(offer, customer, use->found.coupon.coupon_id, &use->allowance);
 		undo_coupon(use, make_coupon);
@@ -409,10 +410,22 @@ cms_use_take(CmsUse *use)
 		return false;
 	if (is_anonymous(use) && !insert_redemption(use))
 	{
-		delete_coupon_made(use);
+		if (make_coupon)
+			delete_coupon_made(use);
 		return false;
 	}
 	return make_coupon || update_coupon(use);
+}
+
+/* What a hold reserves is taken away with it. */
+static bool
+add_count(const CmsUse *use, CmsCount *count)
+{
+	if (use->hold_id == 0)
+		return cms_counter_add(use->found.offer, count);
+	count->held = -1;
+	count->held_discount = cms_money_subtract(cms_money_zero(), use->held_discount);
+	return cms_counter_exchange(use->found.offer, use->hold_slot, use->hold_id, count);
 }
 
 /* F24: the redeemer's own coupon of a common code comes into being. False: it is there already. */
@@ -435,13 +448,17 @@ insert_coupon(CmsUse *use)
 	return true;
 }
 
+/* Nothing of this attempt stays, nor a redemption of it. */
 static void
 undo_coupon(const CmsUse *use, bool made)
 {
+	Datum redemption[] = {Int32GetDatum(use->org), Int64GetDatum(use->redemption_id)};
 	Datum values[3] = {Int32GetDatum(use->org),
 					   Int64GetDatum(use->found.coupon.coupon_id),
 					   TimestampTzGetDatum(use->found.last_redeemed_at)};
 
+	if (use->redemption_id != 0)
+		cms_plan_write(&delete_redemption, redemption, NULL);
 	if (made)
 		delete_coupon_made(use);
 	else if (use->found.coupon.issued)
@@ -450,15 +467,11 @@ undo_coupon(const CmsUse *use, bool made)
 		cms_plan_write(&undo_issue_and_use, values, NULL);
 }
 
-/* Nothing of this attempt stays, nor a redemption of it. */
 static void
 delete_coupon_made(const CmsUse *use)
 {
-	Datum redemption[] = {Int32GetDatum(use->org), Int64GetDatum(use->redemption_id)};
 	Datum coupon[] = {Int32GetDatum(use->org), Int64GetDatum(use->found.coupon.coupon_id)};
 
-	if (use->redemption_id != 0)
-		cms_plan_write(&delete_redemption, redemption, NULL);
 	cms_plan_write(&delete_coupon, coupon, NULL);
 }
 

@@ -22,6 +22,10 @@ typedef struct CmsUse
 	CmsFound found;
 	CmsPlace given_place;
 	CmsAllowance allowance;
+	/* the hold that this use confirms, and that is to leave the counters for it; hold_id 0: none */
+	int64 hold_id;
+	int hold_slot;
+	Numeric held_discount;
 	/* answered */
 	CmsVerdict verdict;
 	CmsReason reason;

@@ -240,6 +240,7 @@ CREATE UNIQUE INDEX hold_of_a_coupon_for_an_order_is_unique
 	ON cms.hold (org_id, coupon_id, order_ref) WHERE status = 'HELD';
 CREATE UNIQUE INDEX hold_of_a_common_code_by_nobody_for_an_order_is_unique
 	ON cms.hold (org_id, offer_id, order_ref) WHERE status = 'HELD' AND anonymous_common;
+CREATE INDEX hold_of_a_common_code_by_nobody ON cms.hold (org_id, offer_id, order_ref) WHERE anonymous_common;
 CREATE INDEX hold_of_a_customer ON cms.hold (org_id, customer_id, offer_id) WHERE status = 'HELD' AND customer_id IS NOT NULL;
 CREATE INDEX hold_by_end ON cms.hold (org_id, offer_id, expires_at) WHERE status = 'HELD';
 COMMENT ON TABLE cms.hold IS 'Uses reserved for orders. A hold counts while its status is HELD and its end has not come. Written by the actions only.';

@@ -95,6 +95,11 @@ GRANT EXECUTE ON FUNCTION cms.cms_check(text, text, numeric, text, text, jsonb, 
 	TO cms_redeemer;
 GRANT EXECUTE ON FUNCTION cms.cms_complete_redemption(bigint, text, numeric, text, text, jsonb, timestamptz, int)
 	TO cms_redeemer, cms_manager;
+GRANT EXECUTE ON FUNCTION cms.cms_hold(text, text, numeric, text, text, text, jsonb, int, timestamptz, int),
+	cms.cms_confirm(bigint, text, numeric, jsonb, timestamptz, int)
+	TO cms_redeemer;
+GRANT EXECUTE ON FUNCTION cms.cms_release_hold(bigint, timestamptz, int) TO cms_redeemer, cms_manager;
+GRANT EXECUTE ON FUNCTION cms.cms_sweep_holds(int, timestamptz, int) TO cms_manager, cms_admin;
 
 -- A row of another org is neither seen nor touched.
 DO $$

@@ -1,0 +1,151 @@
+/*
+ * release_hold.c
+ *	  cms_release_hold: a hold given back; cms_sweep_holds: those that have ended (F36).
+ *
+ * Nobody waits for a sweep: whoever would be refused for a hold that has ended gives it back
+ * first. It only keeps the counters, and so the dashboard, near the truth.
+ */
+#include "cms.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+
+#include "args.h"
+#include "hold.h"
+#include "plan.h"
+#include "result.h"
+
+PG_FUNCTION_INFO_V1(cms_release_hold);
+PG_FUNCTION_INFO_V1(cms_sweep_holds);
+
+/* columns of cms_release_hold_result */
+enum
+{
+	out_hold_id,
+	out_released,
+	out_reason,
+	out_message,
+	out_replayed,
+	out_columns
+};
+
+static CmsReason release(int org, int64 hold_id, TimestampTz at, bool *replayed);
+static int64 sweep_org(int org, TimestampTz at, int64 how_many);
+
+static CmsPlan my_orgs = {"SELECT o.org_id FROM unnest(cms.cms_my_orgs()) o (org_id) ORDER BY 1",
+						  0};
+
+/* the next offer that has a hold to end */
+static CmsPlan next_due = {
+	"SELECT h.offer_id FROM cms.hold h"
+	" WHERE h.org_id = $1 AND h.offer_id > $2 AND h.status = 'HELD' AND h.expires_at <= $3"
+	" ORDER BY h.offer_id LIMIT 1",
+	3,
+	{INT4OID, INT8OID, TIMESTAMPTZOID}};
+
+/*
+ * cms_release_hold(hold_id, at, org)
+ */
+Datum
+cms_release_hold(PG_FUNCTION_ARGS)
+{
+	int64 hold_id = cms_arg_int64(fcinfo, 0, "hold_id");
+	TimestampTz at = cms_arg_at(fcinfo, 1);
+	int org = cms_arg_org(fcinfo, 2);
+	MemoryContext caller = CurrentMemoryContext;
+	bool replayed = false;
+	CmsReason reason;
+	Datum values[out_columns];
+	bool nulls[out_columns] = {false};
+	Datum row;
+
+	cms_call_begin();
+	reason = release(org, hold_id, at, &replayed);
+	values[out_hold_id] = Int64GetDatum(hold_id);
+	values[out_released] = BoolGetDatum(reason == CMS_OK);
+	cms_result_reason(
+		reason,
+		reason == CMS_ALREADY_REDEEMED
+			? "The hold is confirmed: the coupon is redeemed, and only a reversal gives it back."
+			: NULL,
+		values,
+		nulls,
+		out_reason,
+		out_message);
+	values[out_replayed] = BoolGetDatum(replayed);
+	row = cms_result_row(fcinfo, caller, values, nulls);
+	SPI_finish();
+	PG_RETURN_DATUM(row);
+}
+
+static CmsReason
+release(int org, int64 hold_id, TimestampTz at, bool *replayed)
+{
+	CmsFound found;
+	CmsHold held;
+
+	if (!cms_coupon_find_held(org, hold_id, &found))
+		return CMS_HOLD_NOT_FOUND;
+	cms_hold_read(org, hold_id, &held);
+	if (held.status == CMS_HOLD_CONFIRMED)
+		return CMS_ALREADY_REDEEMED;
+	*replayed = held.status == CMS_HOLD_RELEASED;
+	if (*replayed ||
+		(held.status == CMS_HOLD_HELD && cms_hold_end(found.offer, &held, CMS_HOLD_RELEASED, at)))
+		return CMS_OK;
+	/* given back when it was found expired, but not yet let go: it could still be confirmed */
+	cms_hold_mark(org, hold_id, CMS_HOLD_RELEASED, at, 0);
+	return CMS_OK;
+}
+
+/*
+ * cms_sweep_holds(how_many, at, org)
+ */
+Datum
+cms_sweep_holds(PG_FUNCTION_ARGS)
+{
+	int how_many = cms_arg_int(fcinfo, 0, "how_many");
+	TimestampTz at = cms_arg_at(fcinfo, 1);
+	int org = PG_ARGISNULL(2) ? 0 : cms_arg_org(fcinfo, 2);
+	int64 swept = 0;
+	int norgs = 1;
+	int *orgs = &org;
+
+	if (how_many < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"how_many\" must be at least 1, not %d", how_many),
+				 errhint("Pass how many holds one call may end.")));
+	cms_call_begin();
+	if (org == 0)
+	{
+		norgs = (int) cms_plan_run(&my_orgs, NULL, NULL, false);
+		orgs = palloc(sizeof(int) * Max(norgs, 1));
+		for (int i = 0; i < norgs; i++)
+			orgs[i] = cms_row_int32(i, 1, 0);
+	}
+	for (int i = 0; i < norgs && swept < how_many; i++)
+		swept += sweep_org(orgs[i], at, how_many - swept);
+	SPI_finish();
+	PG_RETURN_INT64(swept);
+}
+
+/* Offers in their order, so that two sweeps do not wait for each other in a circle. */
+static int64
+sweep_org(int org, TimestampTz at, int64 how_many)
+{
+	int64 offer_id = 0;
+	int64 swept = 0;
+
+	while (swept < how_many)
+	{
+		Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id), TimestampTzGetDatum(at)};
+
+		CHECK_FOR_INTERRUPTS();
+		if (cms_plan_run(&next_due, values, NULL, false) == 0)
+			break;
+		offer_id = cms_row_int64(0, 1, 0);
+		swept += cms_counter_settle_holds(org, offer_id, at, how_many - swept);
+	}
+	return swept;
+}
