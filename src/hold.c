@@ -197,6 +197,7 @@ cms_hold(PG_FUNCTION_ARGS)
 		.use.org = cms_arg_org(fcinfo, 9),
 	};
 	MemoryContext caller = CurrentMemoryContext;
+	CmsReason reason;
 	Datum values[out_columns] = {0};
 	bool nulls[out_columns];
 	Datum row;
@@ -206,6 +207,11 @@ cms_hold(PG_FUNCTION_ARGS)
 	h.expires_at = h.use.request.at + h.seconds * USECS_PER_SEC;
 	cms_call_begin();
 	hold(&h);
+	reason = h.use.reason;
+	cms_use_end(&h.use, "HOLD", false);
+	/* what was not to be told is not told */
+	if (h.use.reason != reason)
+		h.message = NULL;
 	answer(&h, values, nulls);
 	row = cms_result_row(fcinfo, caller, values, nulls);
 	SPI_finish();
@@ -237,8 +243,10 @@ hold(Holding *h)
 		h->message = "A hold needs the reference of its order.";
 	}
 	else if (may_be_code)
+	{
 		while (!hold_once(h))
 			CHECK_FOR_INTERRUPTS();
+	}
 }
 
 /* False: what was read has changed, nothing is written. */

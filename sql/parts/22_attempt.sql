@@ -26,10 +26,10 @@ ALTER SEQUENCE cms.attempt_id_seq OWNED BY cms.attempt.attempt_id;
 -- what the throttle counts
 CREATE INDEX attempt_of_a_till ON cms.attempt (org_id, till_id, recorded_at) WHERE unknown_code AND till_id IS NOT NULL;
 CREATE INDEX attempt_of_a_customer ON cms.attempt (org_id, customer_id, recorded_at) WHERE unknown_code AND customer_id IS NOT NULL;
-COMMENT ON TABLE cms.attempt IS 'One row per refused attempt to redeem or to try a code, where the org has them recorded; those with an unknown code also where the org limits them.';
+COMMENT ON TABLE cms.attempt IS 'One row per refused attempt to redeem, to hold or to try a code, where the org has them recorded; those with an unknown code also where the org limits them.';
 COMMENT ON COLUMN cms.attempt.org_id IS 'The org.';
 COMMENT ON COLUMN cms.attempt.attempt_id IS 'Number of the attempt.';
-COMMENT ON COLUMN cms.attempt.action IS 'What was attempted: REDEEM, or CHECK by cms_try.';
+COMMENT ON COLUMN cms.attempt.action IS 'What was attempted: REDEEM, HOLD, or CHECK by cms_try.';
 COMMENT ON COLUMN cms.attempt.code IS 'The code as it was typed, its first 100 characters.';
 COMMENT ON COLUMN cms.attempt.reason IS 'Why it was refused; the true reason, also where the answer told another.';
 COMMENT ON COLUMN cms.attempt.unknown_code IS 'Whether it counts as an attempt with an unknown code: of one that does not exist, is revoked, not issued or somebody else''s.';

@@ -14,7 +14,7 @@ COMMENT ON COLUMN cms.cms_hold_result.coupon_id IS 'The coupon.';
 COMMENT ON COLUMN cms.cms_hold_result.discount IS 'Discount promised, in the org''s currency; NULL: refused.';
 COMMENT ON COLUMN cms.cms_hold_result.payable IS 'Bill amount less discount; NULL: refused.';
 COMMENT ON COLUMN cms.cms_hold_result.uses_left IS 'Uses of the coupon left beside this one; NULL: unlimited, or refused.';
-COMMENT ON COLUMN cms.cms_hold_result.next_allowed_at IS 'When it becomes possible, where that can be told (NOT_STARTED, GAP_TOO_SHORT, TIME_NOT_ALLOWED).';
+COMMENT ON COLUMN cms.cms_hold_result.next_allowed_at IS 'When it becomes possible, where that can be told (NOT_STARTED, GAP_TOO_SHORT, TIME_NOT_ALLOWED, TOO_MANY_ATTEMPTS).';
 COMMENT ON COLUMN cms.cms_hold_result.expires_at IS 'When the hold ends by itself; NULL: refused.';
 COMMENT ON COLUMN cms.cms_hold_result.replayed IS 'Whether the order held the coupon before; the row is the first answer.';
 
