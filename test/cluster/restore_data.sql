@@ -84,6 +84,9 @@ INSERT INTO done SELECT 'changed', issued FROM cms.cms_issue(pg_temp.o('changed'
 UPDATE cms.offer SET common_code = 'NEW-WORD' WHERE name = 'changed';
 INSERT INTO done SELECT 'uploaded', loaded FROM cms.cms_upload_codes(pg_temp.o('uploaded'), '{up1,up2,up3,up4,up5,up6}',
 	'{c1,c2,NULL,NULL,NULL,NULL}', at => '2025-03-01 10:00+00');
+INSERT INTO cms.offer (name, discount_type, discount_value, code_method, max_uses_per_coupon, max_uses_per_customer, max_redemptions,
+	max_discount_total) VALUES ('held', 'FIXED_AMOUNT', 5, 'UPLOADED', 10, 4, 4, 20);
+INSERT INTO done SELECT 'held', loaded FROM cms.cms_upload_codes(pg_temp.o('held'), '{hold-1,hold-2}', '{c1,c2}', at => '2025-03-01 10:00+00');
 -- the word that the common offer no longer uses is free for somebody else
 INSERT INTO done SELECT 'free again', loaded FROM cms.cms_upload_codes(pg_temp.o('uploaded'), '{OLD-WORD}', '{c9}', at => '2025-03-02 10:00+00');
 INSERT INTO done SELECT 'elsewhere', loaded FROM cms.cms_upload_codes(pg_temp.o('elsewhere'), '{3P-1,3P-2,3P-3}');
@@ -133,12 +136,19 @@ INSERT INTO done SELECT 'reverse', reversed AND use_returned
 FROM cms.cms_reverse(pg_temp.use('full', 'c3', 'bill 10', '2025-03-05 10:00+00'), 'by mistake', 'reversal 1', '2025-03-06 10:00+00');
 INSERT INTO done SELECT 'reverse', reversed AND NOT use_returned
 FROM cms.cms_reverse(pg_temp.use('uploaded', 'c1', 'bill 11', '2025-03-05 10:00+00'), at => '2025-03-06 10:00+00');
--- held once, and given back
-INSERT INTO cms.hold (org_id, hold_id, offer_id, coupon_id, order_ref, status, bill_amount, eligible_amount, discount, held_at,
-	expires_at, recorded_at, recorded_by, slot, ended_at)
-SELECT org_id, nextval('cms.hold_id_seq'), offer_id, coupon_id, 'order 1', 'RELEASED', 100, 100, 10, '2025-03-05 10:00+00',
-	'2025-03-05 10:10+00', now(), current_user, 0, '2025-03-05 10:05+00'
-FROM cms.coupon WHERE org_id = 1 AND offer_id = pg_temp.o('full') ORDER BY coupon_id LIMIT 1;
+-- held and still so, confirmed, let go, ended; live ones of a customer with a limit, and of nobody in particular
+INSERT INTO done SELECT 'hold ' || w.order_ref, r.held
+FROM (VALUES ('order 1'), ('order 2'), ('order 3'), ('order 4')) w (order_ref),
+	LATERAL cms.cms_hold((SELECT code FROM cms.coupon WHERE org_id = 1 AND offer_id = pg_temp.o('held') AND customer_id = 'c1'), 'c1', 100,
+		w.order_ref, 'S1', items => '[{"sku": "1", "amount": 100}]', seconds => 3600, at => '2025-03-05 10:00+00') r;
+INSERT INTO done SELECT 'hold of nobody', held FROM cms.cms_hold('welcome', NULL, 100, 'order 5', seconds => 2678400, at => '2025-03-05 10:00+00');
+INSERT INTO done SELECT 'confirm', r.redeemed FROM cms.hold h, cms.cms_confirm(h.hold_id, 'bill 13', at => '2025-03-05 10:05+00') r
+WHERE h.order_ref = 'order 2';
+INSERT INTO done SELECT 'release', r.released FROM cms.hold h, cms.cms_release_hold(h.hold_id, at => '2025-03-05 10:05+00') r
+WHERE h.order_ref = 'order 3';
+INSERT INTO done SELECT 'order 6', r.held FROM cms.cms_hold('hold-2', 'c2', 100, 'order 6', at => '2025-03-05 10:05+00') r;
+-- its end has come, and nobody has given it back
+INSERT INTO done SELECT 'ended', r.reasons = '{}' FROM cms.cms_check('hold-2', 'c2', 100, at => '2025-03-05 10:20+00') r;
 -- revoked in every way, and a revoked code given to somebody else
 INSERT INTO done SELECT 'revoke', (r.revoked_issued, r.revoked_unissued) = (1, 1)
 FROM cms.cms_revoke(pg_temp.o('uploaded'), 'CODES', codes => '{up2,up6}', confirm => true, at => '2025-03-06 10:00+00') r;

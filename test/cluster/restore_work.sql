@@ -36,6 +36,20 @@ INSERT INTO answer SELECT 'completed again', completed AND replayed FROM cms.red
 INSERT INTO answer SELECT 'completed otherwise', reason = 'BILL_CONFLICT' FROM cms.redemption, cms.cms_complete_redemption(redemption_id,
 	details => '{"invoice": "A-18"}') WHERE org_id = 1 AND bill_ref = 'bill 9';
 INSERT INTO answer SELECT 'attempts', reason = 'TOO_MANY_ATTEMPTS' FROM cms.cms_redeem('up1', 'guesser', 10, 'bill 12', at => '2025-03-08 10:00+00');
+-- so are orders; what is held is held, and what has ended is not
+INSERT INTO answer SELECT 'order confirmed', r.redeemed AND r.replayed FROM cms.hold h, cms.cms_confirm(h.hold_id, 'bill 13') r
+WHERE h.org_id = 1 AND h.order_ref = 'order 2';
+INSERT INTO answer SELECT 'order released', r.reason = 'HOLD_NOT_FOUND' FROM cms.hold h, cms.cms_confirm(h.hold_id) r
+WHERE h.org_id = 1 AND h.order_ref = 'order 3';
+INSERT INTO answer SELECT 'order held', r.held AND r.replayed FROM cms.cms_hold('hold-1', 'c1', 100, 'order 1', 'S1', at => '2025-03-05 10:30+00') r;
+INSERT INTO answer SELECT 'order of nobody', r.held AND r.replayed FROM cms.cms_hold('welcome', NULL, 100, 'order 5', at => '2025-03-10 10:00+00') r;
+INSERT INTO answer SELECT 'the last of the cap', r.redeemed FROM cms.cms_redeem('hold-2', 'c2', 100, 'bill 30', at => '2025-03-05 10:30+00') r;
+INSERT INTO answer SELECT 'the cap is full', r.reason = 'OFFER_LIMIT' FROM cms.cms_redeem('hold-2', 'c2', 100, 'bill 31', at => '2025-03-05 10:30+00') r;
+INSERT INTO answer SELECT 'confirm', r.redeemed FROM cms.hold h, cms.cms_confirm(h.hold_id, at => '2025-03-05 10:30+00') r
+WHERE h.org_id = 1 AND h.order_ref = 'order 1';
+INSERT INTO answer SELECT 'ended since', r.redeemed FROM cms.cms_redeem('hold-2', 'c2', 100, 'bill 31', at => '2025-03-05 11:00+00') r;
+INSERT INTO answer SELECT 'too late', r.reason = 'HOLD_EXPIRED' FROM cms.hold h, cms.cms_confirm(h.hold_id, at => '2025-03-05 11:00+00') r
+WHERE h.org_id = 1 AND h.order_ref = 'order 4';
 -- stock goes first, limits hold
 INSERT INTO answer SELECT 'stock', i.issued AND i.coupon_id <= (SELECT max(c.coupon_id) FROM cms.coupon c WHERE c.offer_id = pg_temp.o('stocked'))
 FROM cms.cms_issue(pg_temp.o('stocked'), 'c5', at => '2025-03-10 10:00+00') i;

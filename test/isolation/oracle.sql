@@ -36,6 +36,9 @@ CREATE OR REPLACE FUNCTION offer(offer_code text) RETURNS bigint LANGUAGE sql ST
 CREATE OR REPLACE FUNCTION redemption(bill text) RETURNS bigint LANGUAGE sql STABLE AS
 'SELECT redemption_id FROM cms.redemption WHERE org_id = cms.cms_current_org() AND bill_ref = bill';
 
+CREATE OR REPLACE FUNCTION hold(of_order text) RETURNS bigint LANGUAGE sql STABLE AS
+'SELECT hold_id FROM cms.hold WHERE org_id = cms.cms_current_org() AND order_ref = of_order ORDER BY recorded_at DESC LIMIT 1';
+
 CREATE OR REPLACE VIEW outcome AS
 SELECT * FROM cms.offer_performance WHERE org_id = cms.cms_current_org();
 
