@@ -19,7 +19,8 @@
 #include "allowance.h"
 #include "plan.h"
 
-static void read_row(CmsAllowanceRow *row, int first_column);
+static void read_row(const CmsOffer *offer, const char *customer, int64 coupon_id, bool read_only,
+					 bool lazy, CmsAllowanceRow *row);
 static void
 read_gap(const CmsOffer *offer, const CmsUseRequest *request, bool read_only, CmsUsage *usage);
 static void read_holds(const CmsOffer *offer, int64 coupon_id, const CmsUseRequest *request,
@@ -27,32 +28,35 @@ static void read_holds(const CmsOffer *offer, int64 coupon_id, const CmsUseReque
 static void gap_of(const CmsOffer *offer, TimestampTz at, TimestampTz *first, TimestampTz *end);
 static bool write_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int uses,
 					  bool has_hold, TimestampTz held_until, CmsAllowanceRow *row);
+static bool use_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int limit,
+					TimestampTz at, CmsAllowanceRow *row);
+static bool make_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int more,
+					 CmsAllowanceRow *row);
 static bool give_back_row(const CmsOffer *offer, const char *customer, int64 coupon_id);
 
-/* A use counts unless it was reversed and given back. */
-#define COUNT_USES                                                    \
+/* Of the offer, or of coupon $4. A use counts unless it was reversed and given back. */
+#define COUNTED_USES                                                  \
 	"(SELECT count(*)::int FROM cms.redemption r"                     \
 	" WHERE r.org_id = $1 AND r.customer_id = $3 AND r.offer_id = $2" \
-	" AND (r.reversed_at IS NULL OR NOT r.use_returned)"
-#define COUNT_USES_OF_COUPON COUNT_USES " AND r.coupon_id = $4)"
-/* a hint where to look: also of another coupon, or expired */
-#define LAST_HOLD                                                     \
-	"(SELECT max(h.expires_at) FROM cms.hold h"                       \
-	" WHERE h.org_id = $1 AND h.customer_id = $3 AND h.offer_id = $2" \
-	" AND h.status = 'HELD')"
+	" AND (r.reversed_at IS NULL OR NOT r.use_returned)"              \
+	" AND ($4 = 0 OR r.coupon_id = $4))"
+/*
+ * A hint where to look: also of another coupon, or expired. OFFSET 0 keeps the server from
+ * looking for the greatest end among the holds of all customers.
+ */
+#define LAST_HOLD                                                         \
+	"(SELECT max(l.expires_at) FROM (SELECT h.expires_at FROM cms.hold h" \
+	" WHERE h.org_id = $1 AND h.customer_id = $3 AND h.offer_id = $2"     \
+	" AND h.status = 'HELD' OFFSET 0) l)"
 
 static CmsPlan find = {
-	"SELECT o.uses IS NOT NULL, CASE WHEN $5 THEN COALESCE(o.uses, " COUNT_USES ")) END,"
-	" CASE WHEN o.uses IS NOT NULL THEN o.held_until WHEN $5 THEN " LAST_HOLD " END,"
-	" c.uses IS NOT NULL, CASE WHEN $6 THEN COALESCE(c.uses, " COUNT_USES_OF_COUPON ") END,"
-	" CASE WHEN c.uses IS NOT NULL THEN c.held_until WHEN $6 THEN " LAST_HOLD " END"
-	" FROM (SELECT 1) one"
-	" LEFT JOIN cms.customer_use o ON o.org_id = $1 AND o.offer_id = $2 AND o.customer_id = $3"
-	"  AND o.coupon_id = 0 AND o.epoch = $7"
-	" LEFT JOIN cms.customer_use c ON c.org_id = $1 AND c.offer_id = $2 AND c.customer_id = $3"
-	"  AND c.coupon_id = $4 AND $4 <> 0 AND c.epoch = $7",
-	7,
-	{INT4OID, INT8OID, TEXTOID, INT8OID, BOOLOID, BOOLOID, INT4OID}};
+	"SELECT u.uses, u.held_until FROM cms.customer_use u WHERE u.org_id = $1 AND u.offer_id = $2"
+	" AND u.customer_id = $3 AND u.coupon_id = $4 AND u.epoch = $5",
+	5,
+	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID}};
+
+static CmsPlan count_uses = {
+	"SELECT " COUNTED_USES ", " LAST_HOLD, 4, {INT4OID, INT8OID, TEXTOID, INT8OID}};
 
 static CmsPlan last_use_within = {
 	"SELECT r.redeemed_at FROM cms.redemption r"
@@ -98,53 +102,64 @@ static CmsPlan take_back = {
 	5,
 	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID}};
 
+/* $6: what this call adds to what is counted */
 static CmsPlan insert_counted = {
 	"INSERT INTO cms.customer_use AS u (org_id, offer_id, customer_id, coupon_id, uses, held_until, epoch)"
-	" SELECT $1, $2, $3, $4, CASE WHEN $4 = 0 THEN " COUNT_USES ") ELSE " COUNT_USES_OF_COUPON
-	" END, " LAST_HOLD ", $5 ON CONFLICT (org_id, offer_id, customer_id, coupon_id)"
+	" VALUES ($1, $2, $3, $4, " COUNTED_USES " + $6, " LAST_HOLD ", $5)"
+	" ON CONFLICT (org_id, offer_id, customer_id, coupon_id)"
 	" DO UPDATE SET uses = excluded.uses, held_until = excluded.held_until, epoch = excluded.epoch"
-	" WHERE u.epoch < $5",
-	5,
-	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID}};
+	" WHERE u.epoch < $5 RETURNING u.uses, u.held_until",
+	6,
+	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID, INT4OID}};
 
 void
 cms_allowance_read(const CmsOffer *offer, int64 coupon_id, const CmsUseRequest *request,
-				   int64 own_hold, bool read_only, CmsAllowance *allowance, CmsUsage *usage)
+				   int64 own_hold, bool read_only, bool lazy, CmsAllowance *allowance,
+				   CmsUsage *usage)
 {
-	CmsParams params = {0};
+	CmsAllowanceRow *all = &allowance->of_offer;
+	CmsAllowanceRow *one = &allowance->of_coupon;
 
 	memset(allowance, 0, sizeof(*allowance));
+	allowance->at = request->at;
 	if (request->customer == NULL || offer->customer_rules == 0)
 		return;
-	allowance->of_offer.kept = (offer->customer_rules & CMS_CUSTOMER_OFFER) != 0;
-	allowance->of_coupon.kept = (offer->customer_rules & CMS_CUSTOMER_COUPON) != 0;
-	cms_param_int(&params, offer->org);
-	cms_param_int64(&params, offer->offer_id);
-	cms_param_text(&params, request->customer);
-	cms_param_int64(&params, coupon_id);
-	cms_param_bool(&params, allowance->of_offer.kept);
-	cms_param_bool(&params, allowance->of_coupon.kept);
-	cms_param_int(&params, offer->customer_epoch);
-	cms_plan_run(&find, params.values, params.nulls, read_only);
-	read_row(&allowance->of_offer, 1);
-	read_row(&allowance->of_coupon, 4);
-	usage->by_customer = allowance->of_offer.uses;
-	usage->by_customer_and_coupon = allowance->of_coupon.uses;
+	all->kept = (offer->customer_rules & CMS_CUSTOMER_OFFER) != 0;
+	one->kept = (offer->customer_rules & CMS_CUSTOMER_COUPON) != 0;
+	if (all->kept)
+		read_row(offer, request->customer, 0, read_only, lazy, all);
+	/* a coupon that is yet to be made was never used */
+	if (one->kept && coupon_id != 0)
+		read_row(offer, request->customer, coupon_id, read_only, lazy, one);
+	usage->by_customer = all->uses;
+	usage->by_customer_and_coupon = one->uses;
 	if (offer->min_days_between_uses > 0)
 		read_gap(offer, request, read_only, usage);
-	if ((allowance->of_offer.has_hold && allowance->of_offer.held_until > request->at) ||
-		(allowance->of_coupon.has_hold && allowance->of_coupon.held_until > request->at))
+	if ((all->has_hold && all->held_until > request->at) ||
+		(one->has_hold && one->held_until > request->at))
 		read_holds(offer, coupon_id, request, own_hold, read_only, usage);
 }
 
 static void
-read_row(CmsAllowanceRow *row, int first_column)
+read_row(const CmsOffer *offer, const char *customer, int64 coupon_id, bool read_only, bool lazy,
+		 CmsAllowanceRow *row)
 {
+	CmsParams params = {0};
 	bool isnull;
 
-	row->exists = cms_row_bool(0, first_column, false);
-	row->uses = cms_row_int32(0, first_column + 1, 0);
-	row->held_until = DatumGetTimestampTz(cms_row_value(0, first_column + 2, &isnull));
+	cms_param_int(&params, offer->org);
+	cms_param_int64(&params, offer->offer_id);
+	cms_param_text(&params, customer);
+	cms_param_int64(&params, coupon_id);
+	cms_param_int(&params, offer->customer_epoch);
+	row->exists = cms_plan_run(&find, params.values, params.nulls, read_only) == 1;
+	if (!row->exists && lazy)
+		return;
+	if (!row->exists)
+		cms_plan_run(&count_uses, params.values, params.nulls, read_only);
+	row->counted = true;
+	row->uses = cms_row_int32(0, 1, 0);
+	row->held_until = DatumGetTimestampTz(cms_row_value(0, 2, &isnull));
 	row->has_hold = !isnull;
 }
 
@@ -220,15 +235,58 @@ cms_allowance_use(const CmsOffer *offer, const char *customer, int64 coupon_id,
 	CmsAllowanceRow *all = &allowance->of_offer;
 	CmsAllowanceRow *one = &allowance->of_coupon;
 
-	if (all->kept &&
-		!write_row(offer, customer, 0, all->uses + 1, all->has_hold, all->held_until, all))
+	if (all->kept && !use_row(offer, customer, 0, offer->max_uses_per_customer, allowance->at, all))
 		return false;
-	if (!one->kept ||
-		write_row(offer, customer, coupon_id, one->uses + 1, one->has_hold, one->held_until, one))
+	if (!one->kept || use_row(offer,
+							  customer,
+							  coupon_id,
+							  offer->max_uses_per_customer_and_coupon,
+							  allowance->at,
+							  one))
 		return true;
 	if (all->kept)
 		write_row(offer, customer, 0, all->uses - 1, all->has_hold, all->held_until, all);
 	return false;
+}
+
+/* What was not counted before is looked at here. */
+static bool
+use_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int limit, TimestampTz at,
+		CmsAllowanceRow *row)
+{
+	if (row->exists || row->counted)
+		return write_row(
+			offer, customer, coupon_id, row->uses + 1, row->has_hold, row->held_until, row);
+	if (!make_row(offer, customer, coupon_id, 1, row))
+		return false;
+	if ((limit == CMS_UNLIMITED || row->uses <= limit) && !(row->has_hold && row->held_until > at))
+		return true;
+	write_row(offer, customer, coupon_id, row->uses - 1, row->has_hold, row->held_until, row);
+	return false;
+}
+
+/* Makes the row by counting; false: it is there, or of a newer epoch. */
+static bool
+make_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int more,
+		 CmsAllowanceRow *row)
+{
+	CmsParams params = {0};
+	bool isnull;
+
+	cms_param_int(&params, offer->org);
+	cms_param_int64(&params, offer->offer_id);
+	cms_param_text(&params, customer);
+	cms_param_int64(&params, coupon_id);
+	cms_param_int(&params, offer->customer_epoch);
+	cms_param_int(&params, more);
+	if (cms_plan_write(&insert_counted, params.values, params.nulls) == 0)
+		return false;
+	row->exists = true;
+	row->counted = true;
+	row->uses = cms_row_int32(0, 1, 0);
+	row->held_until = DatumGetTimestampTz(cms_row_value(0, 2, &isnull));
+	row->has_hold = !isnull;
+	return true;
 }
 
 void
@@ -292,6 +350,7 @@ write_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int uses
 	if (rows == 0)
 		return false;
 	row->exists = true;
+	row->counted = true;
 	row->uses = uses;
 	row->has_hold = has_hold;
 	row->held_until = held_until;
@@ -318,6 +377,7 @@ static bool
 give_back_row(const CmsOffer *offer, const char *customer, int64 coupon_id)
 {
 	CmsParams params = {0};
+	CmsAllowanceRow row;
 
 	cms_param_int(&params, offer->org);
 	cms_param_int64(&params, offer->offer_id);
@@ -325,6 +385,6 @@ give_back_row(const CmsOffer *offer, const char *customer, int64 coupon_id)
 	cms_param_int64(&params, coupon_id);
 	cms_param_int(&params, offer->customer_epoch);
 	return cms_plan_write(&take_back, params.values, params.nulls) == 1 ||
-		   cms_plan_write(&insert_counted, params.values, params.nulls) == 1 ||
+		   make_row(offer, customer, coupon_id, 0, &row) ||
 		   cms_plan_write(&take_back, params.values, params.nulls) == 1;
 }

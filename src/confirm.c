@@ -225,7 +225,8 @@ keep_promise(Confirmation *c)
 	int max_uses = use->found.offer->max_uses_per_coupon;
 	CmsUsage usage;
 
-	cms_coupon_read_usage(&use->found, &use->request, c->hold_id, false, &use->allowance, &usage);
+	cms_coupon_read_usage(
+		&use->found, &use->request, c->hold_id, false, false, &use->allowance, &usage);
 	use->verdict = (CmsVerdict){
 		.eligible = c->hold.eligible,
 		.discount = c->hold.discount,
@@ -249,7 +250,7 @@ evaluate_again(Confirmation *c)
 	request->at = c->hold.held_at;
 	if (request->place.till != NULL || request->place.store != NULL)
 		cms_coupon_resolve_place(use->org, &request->place, false);
-	cms_coupon_read_usage(&use->found, request, c->hold_id, false, &use->allowance, &usage);
+	cms_coupon_read_usage(&use->found, request, c->hold_id, false, false, &use->allowance, &usage);
 	/* the offer's counters have this hold */
 	usage.of_offer--;
 	if (usage.discount_of_offer != NULL)

@@ -46,10 +46,11 @@ extern void cms_coupon_resolve_place(int org, CmsPlace *place, bool read_only);
 
 /*
  * What was used before, as far as the offer's rules ask; the allowance is the customer's, as it
- * has to be when the use is written. own_hold: a hold that is not to count, 0 for none.
+ * has to be when the use is written. own_hold: a hold that is not to count, 0 for none. lazy:
+ * what the writes decide anyway may be left to them, and looks like nothing till then.
  */
 extern void
 cms_coupon_read_usage(const CmsFound *found, const CmsUseRequest *request, int64 own_hold,
-					  bool read_only, CmsAllowance *allowance, CmsUsage *usage);
+					  bool read_only, bool lazy, CmsAllowance *allowance, CmsUsage *usage);
 
 #endif

@@ -35,6 +35,17 @@ cms_money_subtract(Numeric a, Numeric b)
 		DirectFunctionCall2(numeric_sub, NumericGetDatum(a), NumericGetDatum(b)));
 }
 
+int64
+cms_money_times(Numeric a, Numeric b)
+{
+	Datum times = DirectFunctionCall2(numeric_div_trunc, NumericGetDatum(a), NumericGetDatum(b));
+	Numeric most = int64_to_numeric(1000000000);
+
+	if (cms_money_compare(DatumGetNumeric(times), most) > 0)
+		times = NumericGetDatum(most);
+	return Max(DatumGetInt64(DirectFunctionCall1(numeric_int8, times)), 0);
+}
+
 /* negative, 0 or positive, as a is less than, equal to or greater than b */
 int
 cms_money_compare(Numeric a, Numeric b)

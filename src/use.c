@@ -181,6 +181,7 @@ static bool
 redeem_once(CmsUse *use, CmsFind how)
 {
 	use->reason = CMS_OK;
+	use->lazy = how == CMS_FIND_NOW;
 	if (!cms_use_find(use, how) || cms_use_replay(use))
 		return true;
 	cms_use_evaluate(use, 0, false);
@@ -307,7 +308,8 @@ cms_use_read(CmsUse *use, int64 own_hold, bool read_only, CmsUsage *usage)
 	if (offer->selected_stores && use->request.place.till == NULL &&
 		use->request.place.store != NULL)
 		cms_coupon_resolve_place(use->org, &use->request.place, read_only);
-	cms_coupon_read_usage(&use->found, &use->request, own_hold, read_only, &use->allowance, usage);
+	cms_coupon_read_usage(
+		&use->found, &use->request, own_hold, read_only, use->lazy, &use->allowance, usage);
 	return true;
 }
 

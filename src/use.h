@@ -21,6 +21,7 @@ typedef struct CmsUse
 	/* found and read */
 	CmsFound found;
 	CmsPlace given_place;
+	bool lazy; /* what the writes decide anyway is left to them */
 	CmsAllowance allowance;
 	/* the hold that this use confirms, and that is to leave the counters for it; hold_id 0: none */
 	int64 hold_id;
