@@ -42,6 +42,9 @@
 #define CAP_IS_FAR 4096
 #define MOST_UNSEEN_ISSUES 64
 
+/* After a customer who had received the offer before, so many are looked up. */
+#define RETURNING_CUSTOMERS 32
+
 static bool attempt(CmsIssue *issue);
 static void read_totals(CmsIssue *issue);
 static bool guarded_attempt(CmsIssue *issue);
@@ -427,6 +430,8 @@ read_receipts(CmsIssue *issue, CmsIssueLine *line, CmsReceipts *receipts)
 	{
 		if (cms_plan_run(&received_by_customer, params.values, params.nulls, false) > 0)
 			receipts->received = cms_row_int32(0, 1, 0);
+		if (issue->nlines == 1)
+			cms_issue_note_received(offer, receipts->received);
 		return;
 	}
 
@@ -445,6 +450,14 @@ read_receipts(CmsIssue *issue, CmsIssueLine *line, CmsReceipts *receipts)
 	receipts->in_audience = cms_row_bool(0, 3, false);
 	receipts->other_received_at = DatumGetTimestampTz(cms_row_value(0, 4, &isnull));
 	receipts->received_other = !isnull;
+}
+
+void
+cms_issue_note_received(const CmsOffer *offer, int received)
+{
+	CmsOfferHints *hints = offer->hints;
+
+	hints->returning = received > 0 ? RETURNING_CUSTOMERS : Max(hints->returning - 1, 0);
 }
 
 /*

@@ -16,7 +16,7 @@ typedef struct CmsIssueLine
 	const char *customer;
 	const char *given_code; /* upload: the normalised code; NULL: the offer's method decides */
 	bool knows_received; /* "received" has been read: coupons of the offer that the customer had */
-	int received;
+	int received;        /* coupons of the offer that the customer had */
 	/* answered */
 	CmsReason reason; /* CMS_OK: issued */
 	char *message;    /* NULL: the standard sentence */
@@ -49,6 +49,9 @@ typedef struct CmsIssuer
  */
 extern const CmsOffer *
 cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *lines, int nlines);
+
+/* Notes whether a customer had received the offer before: how the next is guessed. */
+extern void cms_issue_note_received(const CmsOffer *offer, int received);
 
 /*
  * Keeps issues to the customer apart until the end of the transaction, for offers with

@@ -59,6 +59,7 @@ enum
 static void fetch_rest(FunctionCallInfo fcinfo, IssueCall *call);
 static void run(FunctionCallInfo fcinfo, IssueCall *call);
 static const CmsOffer *read_for_one(IssueCall *call);
+static bool is_new_customer_likely(const CmsOffer *offer);
 static bool will_draw_first(const IssueCall *call, const CmsOffer *offer);
 static CmsRequestState open_request(IssueCall *call, CmsRequest *request);
 static void replay(const CmsOffer *offer, IssueCall *call, const CmsRequest *request);
@@ -68,14 +69,18 @@ static void close_request(const IssueCall *call, const CmsRequest *request);
 static void put_line(FunctionCallInfo fcinfo, const CmsOffer *offer, const CmsIssueLine *line);
 
 /* the drawn code, if any, is looked for among the reserved ones */
-static CmsPlan offer_and_received = {
-	"SELECT v.version,"
-	" (SELECT c.nth FROM cms.coupon c WHERE c.org_id = $1 AND c.customer_id = $3 AND c.offer_id = $2"
-	"  ORDER BY c.nth DESC LIMIT 1),"
-	" CASE WHEN $4 IS NOT NULL THEN EXISTS (SELECT FROM cms.offer o"
-	"  WHERE " CMS_CODEBOOK_RESERVES(
-		"$4") ") END"
-			  " FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = $2",
+#define OFFER_AND_CODE(received)                                     \
+	"SELECT v.version,"                                              \
+	" CASE WHEN $4 IS NOT NULL THEN EXISTS (SELECT FROM cms.offer o" \
+	"  WHERE " CMS_CODEBOOK_RESERVES(                                \
+		"$4") ") END, " received                                     \
+			  " FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = $2"
+static CmsPlan offer_and_code = {
+	OFFER_AND_CODE("$3"), 4, {INT4OID, INT8OID, TEXTOID, TEXTARRAYOID}};
+static CmsPlan offer_code_and_received = {
+	OFFER_AND_CODE("(SELECT c.nth FROM cms.coupon c"
+				   "  WHERE c.org_id = $1 AND c.customer_id = $3 AND c.offer_id = $2"
+				   "  ORDER BY c.nth DESC LIMIT 1)"),
 	4,
 	{INT4OID, INT8OID, TEXTOID, TEXTARRAYOID}};
 
@@ -217,6 +222,7 @@ read_for_one(IssueCall *call)
 	CmsIssueLine *line = &call->lines[0];
 	const CmsOffer *kept = cms_offer_kept(call->org, call->offer_id);
 	bool draws = kept != NULL && will_draw_first(call, kept);
+	bool guesses = kept != NULL && is_new_customer_likely(kept);
 	const CmsOffer *offer = NULL;
 	char code[CMS_CODE_MAX_LENGTH + 1];
 	CmsParams params = {0};
@@ -230,13 +236,18 @@ read_for_one(IssueCall *call)
 	cms_param_int64(&params, call->offer_id);
 	cms_param_text(&params, line->customer);
 	cms_param(&params, draws ? cms_codebook_names(code) : (Datum) 0, !draws);
-	if (cms_plan_run(&offer_and_received, params.values, params.nulls, false) > 0)
+	if (cms_plan_run(guesses ? &offer_and_code : &offer_code_and_received,
+					 params.values,
+					 params.nulls,
+					 false) > 0)
 	{
-		bool reserved = cms_row_bool(0, 3, false);
+		bool reserved = cms_row_bool(0, 2, false);
 
-		line->knows_received = true;
-		line->received = cms_row_int32(0, 2, 0);
+		line->received = guesses ? 0 : cms_row_int32(0, 3, 0);
 		offer = cms_offer_of_version(call->org, call->offer_id, cms_row_int64(0, 1, 0), false);
+		line->knows_received = !guesses || offer == kept;
+		if (!guesses)
+			cms_issue_note_received(offer, line->received);
 		if (draws && offer == kept && !reserved)
 			call->issuer.free_code = pstrdup(code);
 	}
@@ -250,6 +261,20 @@ read_for_one(IssueCall *call)
 			cms_settings_raise_version(call->org, call->offer_id);
 	}
 	return offer;
+}
+
+/*
+ * Whether the coupon is written as the customer's first without a look: most are, and if it is
+ * not, the insert finds the first one there and the call decides again. A rule that asks for more
+ * has it read anyway; stock is an update, which would fail with an error.
+ */
+static bool
+is_new_customer_likely(const CmsOffer *offer)
+{
+	return offer->hints->returning == 0 && offer->min_days_between_issues == 0 &&
+		   !offer->audience_only && offer->nexclusions == 0 && !offer->reissue_existing &&
+		   offer->method != CMS_METHOD_UPLOADED && !offer->has_stock &&
+		   !IsolationUsesXactSnapshot();
 }
 
 /*

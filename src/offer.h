@@ -46,10 +46,11 @@ typedef struct CmsListed
  */
 typedef struct CmsOfferHints
 {
-	bool is_issued;              /* a coupon at least, committed: that never changes */
-	bool has_key;                /* RANDOMISED: committed, never changes */
-	uint8 key[16];               /* of the order, CMS_PERMUTATION_KEY_LENGTH */
-	int64 far_from_cap;          /* so many more issues need no look at max_issued */
+	bool is_issued;     /* a coupon at least, committed: that never changes */
+	bool has_key;       /* RANDOMISED: committed, never changes */
+	uint8 key[16];      /* of the order, CMS_PERMUTATION_KEY_LENGTH */
+	int returning;      /* so many more customers are expected to have received it before */
+	int64 far_from_cap; /* so many more issues need no look at max_issued */
 	int64 far_from_caps_of_uses; /* so many more uses, at max_redemptions and max_discount_total */
 } CmsOfferHints;
 
