@@ -34,10 +34,12 @@ PG_FUNCTION_INFO_V1(cms_redeem_bill);
 typedef struct Bill
 {
 	int count;
-	CmsUse *asked;      /* in the order of the codes */
-	CmsUse *uses;       /* the same, found and answered by an attempt */
-	CmsUse **ordered;   /* those that are new, in the order of writing */
-	int norder;         /* how many these are */
+	CmsUse *asked;    /* in the order of the codes */
+	CmsUse *uses;     /* the same, found and answered by an attempt */
+	CmsUse **ordered; /* those that are new, in the order of writing */
+	int norder;       /* how many these are */
+	int64 *locked;    /* coupons, by number */
+	int nlocked;
 	bool lock_customer; /* what the customer received of other offers matters */
 	bool refused;
 } Bill;
@@ -55,8 +57,9 @@ static void look_at_codes(Bill *bill);
 static void redeem_bill(Bill *bill);
 static Attempt try_bill(Bill *bill);
 static Attempt redeem_once(Bill *bill);
-static void lock_coupons(const Bill *bill);
+static void lock_coupons(Bill *bill);
 static bool find_all(Bill *bill);
+static bool is_locked(const Bill *bill, int64 coupon_id);
 static bool needs_customer(const CmsUse *use);
 static Numeric sum_redeemed(const Bill *bill);
 static void evaluate(Bill *bill, int n, Numeric *left);
@@ -76,7 +79,7 @@ static void end_all(Bill *bill);
  * of them, and the customer's own of common codes.
  */
 static CmsPlan lock_by_number = {
-	"SELECT 1 FROM cms.coupon l WHERE l.org_id = $1 AND l.coupon_id = ANY (ARRAY("
+	"SELECT l.coupon_id FROM cms.coupon l WHERE l.org_id = $1 AND l.coupon_id = ANY (ARRAY("
 	"SELECT c.coupon_id FROM cms.coupon c"
 	" WHERE c.org_id = $1 AND c.code = ANY ($2) AND c.revoked_at IS NULL AND NOT c.shared"
 	" UNION ALL"
@@ -224,7 +227,7 @@ redeem_once(Bill *bill)
 }
 
 static void
-lock_coupons(const Bill *bill)
+lock_coupons(Bill *bill)
 {
 	const char **codes = palloc(sizeof(char *) * bill->count);
 	CmsParams params = {0};
@@ -236,10 +239,16 @@ lock_coupons(const Bill *bill)
 	cms_param_int(&params, bill->uses[0].org);
 	cms_param(&params, cms_array_of_texts(codes, count), false);
 	cms_param_text(&params, bill->uses[0].request.customer);
-	cms_plan_run(&lock_by_number, params.values, params.nulls, false);
+	bill->nlocked = cms_plan_run(&lock_by_number, params.values, params.nulls, false);
+	bill->locked = palloc(sizeof(int64) * Max(bill->nlocked, 1));
+	for (int i = 0; i < bill->nlocked; i++)
+		bill->locked[i] = cms_row_int64(i, 1, 0);
 }
 
-/* Replays too. False: another lock has to come before those of the coupons. */
+/*
+ * Replays too. False: a coupon came into being since the others were locked, or another lock has
+ * to come before theirs; neither can be waited for with them held.
+ */
 static bool
 find_all(Bill *bill)
 {
@@ -247,7 +256,11 @@ find_all(Bill *bill)
 	{
 		CmsUse *use = &bill->uses[i];
 
-		if (use->reason != CMS_OK || !cms_use_find(use, CMS_FIND_LOCKED) || cms_use_replay(use))
+		if (use->reason != CMS_OK || !cms_use_find(use, CMS_FIND_NOW))
+			continue;
+		if (use->found.coupon.coupon_id != 0 && !is_locked(bill, use->found.coupon.coupon_id))
+			return false;
+		if (cms_use_replay(use))
 			continue;
 		if (!bill->lock_customer && needs_customer(use))
 		{
@@ -256,6 +269,15 @@ find_all(Bill *bill)
 		}
 	}
 	return true;
+}
+
+static bool
+is_locked(const Bill *bill, int64 coupon_id)
+{
+	for (int i = 0; i < bill->nlocked; i++)
+		if (bill->locked[i] == coupon_id)
+			return true;
+	return false;
 }
 
 /* F20: the use is an issue that depends on other issues to the customer. */
