@@ -5,6 +5,11 @@
  * A hold is a promise: in time, and for the bill that it was made for, no rule is evaluated
  * again. Another bill is evaluated as of the time of the hold, and more discount must fit into
  * the budget. After its end the use is taken anew, as a redemption at the time of the request.
+ *
+ * Whoever came at a later time may have found the hold at its end, and have taken the use of the
+ * coupon or the customer; then it is at its end for this request too, whose time may be earlier:
+ * it may have waited, or its clock be slow. The counters need no such care, as the use leaves them
+ * with the status of the hold.
  */
 #include "cms.h"
 
@@ -42,7 +47,8 @@ static void prepare_use(Confirmation *c);
 static bool same_items(const Confirmation *c);
 static void answer_again(Confirmation *c);
 static bool bill_is_taken(Confirmation *c);
-static void keep_promise(Confirmation *c);
+static bool keep_promise(Confirmation *c);
+static bool is_overtaken(const Confirmation *c);
 static void evaluate_again(Confirmation *c);
 static void take_anew(Confirmation *c);
 
@@ -51,6 +57,18 @@ static CmsPlan find_redemption = {
 	" WHERE r.org_id = $1 AND r.redemption_id = $2",
 	2,
 	{INT4OID, INT8OID}};
+
+/* by a use or a hold of the coupon or, where a rule asks for it, of the customer ($5) */
+static CmsPlan taken_since = {
+	"SELECT 1 WHERE EXISTS (SELECT 1 FROM cms.hold h"
+	"  WHERE h.org_id = $1 AND h.coupon_id = $2 AND h.status = 'HELD' AND h.held_at >= $3 AND h.hold_id <> $4)"
+	" OR EXISTS (SELECT 1 FROM cms.hold h"
+	"  WHERE h.org_id = $1 AND h.customer_id = $5 AND h.offer_id = $6 AND h.status = 'HELD'"
+	"  AND h.held_at >= $3 AND h.hold_id <> $4)"
+	" OR EXISTS (SELECT 1 FROM cms.redemption r"
+	"  WHERE r.org_id = $1 AND r.customer_id = $5 AND r.offer_id = $6 AND r.redeemed_at >= $3)",
+	6,
+	{INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID, TEXTOID, INT8OID}};
 
 /*
  * cms_confirm(hold_id, bill_ref, bill_amount, items, at, org)
@@ -128,10 +146,13 @@ confirm_once(Confirmation *c)
 		take_anew(c);
 	else if (use->found.coupon.revoked)
 		use->reason = CMS_COUPON_REVOKED;
-	else if (cms_money_compare(use->request.bill_amount, held->bill_amount) == 0 && same_items(c))
-		keep_promise(c);
-	else
+	else if (cms_money_compare(use->request.bill_amount, held->bill_amount) != 0 || !same_items(c))
 		evaluate_again(c);
+	else if (!keep_promise(c))
+	{
+		use->request.at = held->expires_at;
+		take_anew(c);
+	}
 	if (use->reason != CMS_OK)
 		return true;
 	if (!cms_use_write(use))
@@ -216,8 +237,8 @@ bill_is_taken(Confirmation *c)
 	return true;
 }
 
-/* Only what is left of the coupon is told as it is now. */
-static void
+/* Only what is left of the coupon is told as it is now. False: somebody has found the hold at its end. */
+static bool
 keep_promise(Confirmation *c)
 {
 	CmsUse *use = &c->use;
@@ -236,6 +257,30 @@ keep_promise(Confirmation *c)
 	if (max_uses != CMS_UNLIMITED)
 		use->verdict.uses_left =
 			Max(max_uses - coupon->uses - coupon->forfeited_uses - usage.held_of_coupon - 1, 0);
+	/* after the customer's row was read: what comes later meets that */
+	return !is_overtaken(c);
+}
+
+static bool
+is_overtaken(const Confirmation *c)
+{
+	const CmsFound *found = &c->use.found;
+	const CmsHold *held = &c->hold;
+	bool coupon = found->offer->max_uses_per_coupon != CMS_UNLIMITED;
+	bool customer = found->offer->customer_rules != 0 && held->customer != NULL;
+	CmsParams params = {0};
+
+	if (coupon && found->redeemed_before && found->last_redeemed_at >= held->expires_at)
+		return true;
+	if (!customer && (!coupon || found->held_until <= held->expires_at))
+		return false;
+	cms_param_int(&params, found->offer->org);
+	cms_param(&params, Int64GetDatum(held->coupon_id), !coupon);
+	cms_param_instant(&params, held->expires_at);
+	cms_param_int64(&params, held->hold_id);
+	cms_param_text(&params, customer ? held->customer : NULL);
+	cms_param_int64(&params, held->offer_id);
+	return cms_plan_run(&taken_since, params.values, params.nulls, false) == 1;
 }
 
 /* As if it were held now for this bill, at the time when it was, with all else as it is. */

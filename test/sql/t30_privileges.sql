@@ -234,6 +234,10 @@ SELECT pg_temp.refused($$SELECT cms.cms_check('CODE2', 'ann', 100, org => 3002)$
 SELECT pg_temp.refused($$SELECT cms.cms_redeem('CODE2', 'ann', 100, 'b2', org => 3002)$$);
 SELECT split_part(pg_temp.refused(format('SELECT cms.cms_reverse(%s)', :redemption2)), ':', 1);
 SELECT pg_temp.refused(format('SELECT cms.cms_reverse(%s, org => 3002)', :redemption2));
+SELECT pg_temp.refused($$SELECT cms.cms_hold('CODE2', 'ann', 100, 'o2', org => 3002)$$);
+SELECT pg_temp.refused($$SELECT cms.cms_confirm(1, org => 3002)$$);
+SELECT pg_temp.refused($$SELECT cms.cms_release_hold(1, org => 3002)$$);
+SELECT pg_temp.refused($$SELECT cms.cms_sweep_holds()$$);
 SELECT split_part(pg_temp.refused(format('SELECT cms.cms_complete_redemption(%s, store_id => ''s1'')', :redemption2)), ':', 1);
 SELECT pg_temp.refused(format('SELECT cms.cms_complete_redemption(%s, store_id => ''s1'', org => 3002)', :redemption2));
 RESET ROLE;

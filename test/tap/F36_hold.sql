@@ -1,6 +1,6 @@
 -- F36: a use is reserved for an order for a limited time, then confirmed or released.
 BEGIN;
-SELECT plan(211);
+SELECT plan(223);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -176,6 +176,23 @@ SELECT is(status_of('window'), 'EXPIRED', 'the hold is over, and given back');
 SELECT is((SELECT sum(held) FROM cms.offer_slot WHERE offer_id = o('window')), 0::numeric, 'also from the counters');
 SELECT is(hold_of(code_of('window', 'ann'), 'ann', 'window 2', '2025-11-12 23:50 Asia/Kolkata'), 'OK', 'again');
 SELECT is(confirm_of('window 2', '2025-11-13 00:04:59 Asia/Kolkata'), 'OK', 'in time none is looked at');
+
+-- whoever came at a later time has found the hold at its end: then it is, for an earlier time too
+SELECT make_offer('overtaken', '{"max_uses_per_coupon": 1}');
+SELECT make_offer('overtaken customer', '{"max_uses_per_customer": 1}');
+SELECT is(issue_of('overtaken', 'ann', :t) || issue_of('overtaken', 'bob', :t) || issue_of('overtaken customer', 'ann', :t, 2), 'OKOKOK OK', 'coupons');
+SELECT is(hold_of(code_of('overtaken', 'ann'), 'ann', 'overtaken 1', :t) || hold_of(code_of('overtaken', 'bob'), 'bob', 'overtaken 2', :t)
+	|| hold_of(code_of('overtaken customer', 'ann', 1), 'ann', 'overtaken 3', :t), 'OKOKOK', 'are held');
+SELECT is(use_of(code_of('overtaken', 'ann'), 'ann', :end), 'OK', 'and at the end of the hold redeemed');
+SELECT is(confirm_of('overtaken 1', :soon), 'HOLD_EXPIRED', 'so the use is not given twice');
+SELECT is(hold_of(code_of('overtaken', 'bob'), 'bob', 'overtaken 4', :end), 'OK', 'or held by another order');
+SELECT is(confirm_of('overtaken 2', :soon), 'HOLD_EXPIRED', 'nor held and given');
+SELECT is(confirm_of('overtaken 4', :later), 'OK', 'the other order has it');
+SELECT is(use_of(code_of('overtaken customer', 'ann', 2), 'ann', :end), 'OK', 'or by another coupon of the customer');
+SELECT is(confirm_of('overtaken 3', :soon), 'HOLD_EXPIRED', 'likewise');
+SELECT is(hold_of(code_of('gap', 'bob'), 'bob', 'gap 3', :t) || hold_of(code_of('gap', 'bob'), 'bob', 'gap 4', :end), 'OKOK', 'a customer holds for two orders, one after the other');
+SELECT is(confirm_of('gap 3', :soon), 'HOLD_EXPIRED', 'then the first is over');
+SELECT counted();
 
 -- a promise: what changes between hold and confirmation
 SELECT make_offer('promise', '{"max_redemptions": 5, "max_discount_total": 50, "max_uses_per_coupon": 3, "max_uses_per_customer": 5, "expires_on": "2025-11-12"}');
