@@ -4,9 +4,10 @@
  *
  * A row of cms.customer_use has the number of uses that count, so that a customer with ten
  * thousand of them costs what one with none costs. It is made when a rule asks for the first
- * time, by counting redemptions. Who redeems writes the row under the condition that it is as
- * it was read: two redemptions of one customer, or a hold and a redemption, meet there whatever
- * their coupons are, and the second reads and decides again.
+ * time, by counting redemptions. Who redeems writes the row under the condition that nobody has
+ * since it was read: two redemptions of one customer, or a hold and a redemption, meet there
+ * whatever their coupons are, and the second reads and decides again. The number of writes tells;
+ * the uses do not, as a redemption and a reversal leave them as they were, but not the last day.
  *
  * Holds are not counted in the row: which of them live depends on the time of the request. The
  * row has the end of the last one; before that time the holds themselves are looked at.
@@ -50,7 +51,7 @@ static bool give_back_row(const CmsOffer *offer, const char *customer, int64 cou
 	" AND h.status = 'HELD' OFFSET 0) l)"
 
 static CmsPlan find = {
-	"SELECT u.uses, u.held_until FROM cms.customer_use u WHERE u.org_id = $1 AND u.offer_id = $2"
+	"SELECT u.uses, u.held_until, u.changes FROM cms.customer_use u WHERE u.org_id = $1 AND u.offer_id = $2"
 	" AND u.customer_id = $3 AND u.coupon_id = $4 AND u.epoch = $5",
 	5,
 	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID}};
@@ -77,27 +78,19 @@ static CmsPlan live_holds = {
 static CmsPlan insert = {
 	"INSERT INTO cms.customer_use AS u (org_id, offer_id, customer_id, coupon_id, uses, held_until, epoch)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (org_id, offer_id, customer_id, coupon_id)"
-	" DO UPDATE SET uses = $5, held_until = $6, epoch = $7 WHERE u.epoch < $7",
+	" DO UPDATE SET uses = $5, held_until = $6, epoch = $7, changes = 0 WHERE u.epoch < $7",
 	7,
 	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID, TIMESTAMPTZOID, INT4OID}};
 
 static CmsPlan update = {
-	"UPDATE cms.customer_use SET uses = $5, held_until = $6"
+	"UPDATE cms.customer_use SET uses = $5, held_until = $6, changes = changes + 1"
 	" WHERE org_id = $1 AND offer_id = $2 AND customer_id = $3 AND coupon_id = $4"
-	" AND epoch = $7 AND uses = $8 AND held_until IS NOT DISTINCT FROM $9",
-	9,
-	{INT4OID,
-	 INT8OID,
-	 TEXTOID,
-	 INT8OID,
-	 INT4OID,
-	 TIMESTAMPTZOID,
-	 INT4OID,
-	 INT4OID,
-	 TIMESTAMPTZOID}};
+	" AND epoch = $7 AND changes = $8",
+	8,
+	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID, TIMESTAMPTZOID, INT4OID, INT4OID}};
 
 static CmsPlan take_back = {
-	"UPDATE cms.customer_use SET uses = uses - 1"
+	"UPDATE cms.customer_use SET uses = uses - 1, changes = changes + 1"
 	" WHERE org_id = $1 AND offer_id = $2 AND customer_id = $3 AND coupon_id = $4 AND epoch = $5",
 	5,
 	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID}};
@@ -107,7 +100,8 @@ static CmsPlan insert_counted = {
 	"INSERT INTO cms.customer_use AS u (org_id, offer_id, customer_id, coupon_id, uses, held_until, epoch)"
 	" VALUES ($1, $2, $3, $4, " COUNTED_USES " + $6, " LAST_HOLD ", $5)"
 	" ON CONFLICT (org_id, offer_id, customer_id, coupon_id)"
-	" DO UPDATE SET uses = excluded.uses, held_until = excluded.held_until, epoch = excluded.epoch"
+	" DO UPDATE SET uses = excluded.uses, held_until = excluded.held_until, epoch = excluded.epoch,"
+	"  changes = 0"
 	" WHERE u.epoch < $5 RETURNING u.uses, u.held_until",
 	6,
 	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID, INT4OID}};
@@ -155,7 +149,9 @@ read_row(const CmsOffer *offer, const char *customer, int64 coupon_id, bool read
 	row->exists = cms_plan_run(&find, params.values, params.nulls, read_only) == 1;
 	if (!row->exists && lazy)
 		return;
-	if (!row->exists)
+	if (row->exists)
+		row->changes = cms_row_int32(0, 3, 0);
+	else
 		cms_plan_run(&count_uses, params.values, params.nulls, read_only);
 	row->counted = true;
 	row->uses = cms_row_int32(0, 1, 0);
@@ -283,6 +279,7 @@ make_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int more,
 		return false;
 	row->exists = true;
 	row->counted = true;
+	row->changes = 0;
 	row->uses = cms_row_int32(0, 1, 0);
 	row->held_until = DatumGetTimestampTz(cms_row_value(0, 2, &isnull));
 	row->has_hold = !isnull;
@@ -325,7 +322,7 @@ cms_allowance_hold(const CmsOffer *offer, const char *customer, int64 coupon_id,
 	return true;
 }
 
-/* Writes the row unless it is no longer what was read; false then. */
+/* Writes the row unless somebody has since it was read; false then. */
 static bool
 write_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int uses, bool has_hold,
 		  TimestampTz held_until, CmsAllowanceRow *row)
@@ -342,14 +339,14 @@ write_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int uses
 	cms_param_int(&params, offer->customer_epoch);
 	if (row->exists)
 	{
-		cms_param_int(&params, row->uses);
-		cms_param(&params, TimestampTzGetDatum(row->held_until), !row->has_hold);
+		cms_param_int(&params, row->changes);
 		rows = cms_plan_write(&update, params.values, params.nulls);
 	}
 	else
 		rows = cms_plan_write(&insert, params.values, params.nulls);
 	if (rows == 0)
 		return false;
+	row->changes = row->exists ? row->changes + 1 : 0;
 	row->exists = true;
 	row->counted = true;
 	row->uses = uses;

@@ -14,6 +14,7 @@ typedef struct CmsAllowanceRow
 	bool kept;    /* a rule asks for it */
 	bool exists;  /* the row is there */
 	bool counted; /* "uses" and holds are known */
+	int changes;  /* of the row, up to now */
 	int uses;
 	bool has_hold;
 	TimestampTz held_until;

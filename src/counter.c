@@ -9,6 +9,10 @@
  * reserve, and spreads what is left anew. So the cap is exact to the last unit: a refusal has
  * looked at every slot with nobody else at work.
  *
+ * Where a cap was lowered below what is counted, one slot is over its share, and what a reversal
+ * gives back in another would be given out again there. So the shares of such a cap are closed:
+ * they only decide all together, until there is something to spread.
+ *
  * Before a row of counters is touched, its slot is locked (lock.h), until the end of the
  * transaction unless nothing was counted. The row's own lock would not do: an update that has
  * waited for the row and then finds no room keeps the row locked, and two that hold one each and
@@ -48,6 +52,7 @@ static bool add_to(const CmsOffer *offer, int slot, const CmsCount *count);
 static bool slot_exists(int org, int64 offer_id, int slot);
 static void make_slot(int org, int64 offer_id, int slot);
 static bool gather_and_add(const CmsOffer *offer, int own, const CmsCount *count, int *slot);
+static bool rules_stand(const CmsOffer *offer, const CmsCount *count);
 static bool spread(const CmsOffer *offer, const CmsCount *count);
 static void lock_all(int org, int64 offer_id);
 static void unlock_all(int org, int64 offer_id);
@@ -66,10 +71,10 @@ static CmsPlan add = {
 	" WHERE org_id = $1 AND offer_id = $2 AND slot = $12 AND customer_epoch = COALESCE($15, customer_epoch)"
 	/* only what grows can exceed a cap: a reversal works although the cap was lowered meanwhile */
 	" AND ($3 <= 0 OR issue_share IS NULL OR issued + $3 <= issue_share)"
-	" AND ($5 + $6 + $13 <= 0 OR redemption_share IS NULL"
-	"  OR uses + forfeited_uses + held + $5 + $6 + $13 <= redemption_share)"
-	" AND ($8 + $9 + $14 <= 0 OR budget_share IS NULL"
-	"  OR discount + forfeited_discount + held_discount + $8 + $9 + $14 <= budget_share)",
+	" AND ($5 + $6 + $13 <= 0 OR redemption_share IS NULL OR NOT redemptions_closed"
+	"  AND uses + forfeited_uses + held + $5 + $6 + $13 <= redemption_share)"
+	" AND ($8 + $9 + $14 <= 0 OR budget_share IS NULL OR NOT budget_closed"
+	"  AND discount + forfeited_discount + held_discount + $8 + $9 + $14 <= budget_share)",
 	15,
 	{INT4OID,
 	 INT8OID,
@@ -93,8 +98,10 @@ static CmsPlan add_use = {
 	" uses = uses + 1, redeemed_coupons = redeemed_coupons + $4, discount = discount + $5,"
 	" first_redeemed_at = LEAST(first_redeemed_at, $6), last_redeemed_at = GREATEST(last_redeemed_at, $6)"
 	" WHERE org_id = $1 AND offer_id = $2 AND slot = $3 AND customer_epoch = $7"
-	" AND (redemption_share IS NULL OR uses + forfeited_uses + held < redemption_share)"
-	" AND (budget_share IS NULL OR discount + forfeited_discount + held_discount + $5 <= budget_share)",
+	" AND (redemption_share IS NULL OR NOT redemptions_closed"
+	"  AND uses + forfeited_uses + held < redemption_share)"
+	" AND (budget_share IS NULL OR NOT budget_closed"
+	"  AND discount + forfeited_discount + held_discount + $5 <= budget_share)",
 	7,
 	{INT4OID, INT8OID, INT4OID, INT8OID, NUMERICOID, TIMESTAMPTZOID, INT4OID}};
 
@@ -166,7 +173,8 @@ static CmsPlan make_all = {
 							 "t.redemptions",                                                                                        \
 							 "t.redemption_slots") ","                                                                               \
 												   " budget_share = s.discount + s.forfeited_discount + s.held_discount + " PORTION( \
-													   "t.budget", "t.budget_slots")
+													   "t.budget",                                                                   \
+													   "t.budget_slots") ", redemptions_closed = COALESCE(t.redemptions < 0, false), budget_closed = COALESCE(t.budget < 0, false)"
 
 /* The caps as the offer has them now; the slots are locked. */
 static CmsPlan set_caps = {
@@ -217,6 +225,11 @@ static CmsPlan totals = {
 	" FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2",
 	2,
 	{INT4OID, INT8OID}};
+
+static CmsPlan of_epoch = {
+	"SELECT 1 FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 AND slot = 0 AND customer_epoch = $3",
+	3,
+	{INT4OID, INT8OID, INT4OID}};
 
 static CmsPlan lock_offer = {
 	"SELECT 1 FROM cms.offer WHERE org_id = $1 AND offer_id = $2 FOR NO KEY UPDATE",
@@ -444,6 +457,11 @@ gather_and_add(const CmsOffer *offer, int own, const CmsCount *count, int *slot)
 	int64 settled = 0;
 
 	lock_all(offer->org, offer->offer_id);
+	if (!rules_stand(offer, count))
+	{
+		unlock_all(offer->org, offer->offer_id);
+		return false;
+	}
 	if (count->at != 0)
 		settled = settle(offer->org, offer->offer_id, count->at, AT_ONCE);
 	if (spread(offer, count))
@@ -457,6 +475,21 @@ gather_and_add(const CmsOffer *offer, int own, const CmsCount *count, int *slot)
 	if (settled == 0)
 		unlock_all(offer->org, offer->offer_id);
 	return false;
+}
+
+/*
+ * By other rules the caller comes back with other rows of the customer, for which it must not
+ * wait while others wait for it here: nothing may be changed before.
+ */
+static bool
+rules_stand(const CmsOffer *offer, const CmsCount *count)
+{
+	Datum values[] = {Int32GetDatum(offer->org),
+					  Int64GetDatum(offer->offer_id),
+					  Int32GetDatum(offer->customer_epoch)};
+
+	return (count->uses == 0 && count->held <= 0) ||
+		   cms_plan_run(&of_epoch, values, NULL, false) == 1;
 }
 
 /* Spreads what is left anew; false, and nothing changed: it is less than this call needs. */

@@ -120,6 +120,7 @@ CREATE TABLE cms.customer_use (
 	uses        int    NOT NULL,
 	held_until  timestamptz,
 	epoch       int    NOT NULL,
+	changes     int    NOT NULL DEFAULT 0,
 	CONSTRAINT customer_use_pkey PRIMARY KEY (org_id, offer_id, customer_id, coupon_id)
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE cms.customer_use IS 'How often a customer used an offer, or a coupon, where the offer limits it. Kept by the actions only.';
@@ -129,6 +130,7 @@ COMMENT ON COLUMN cms.customer_use.customer_id IS 'The redeemer.';
 COMMENT ON COLUMN cms.customer_use.coupon_id IS 'The coupon; 0: all of the offer.';
 COMMENT ON COLUMN cms.customer_use.uses IS 'Uses that count: live ones, and those whose reversal did not give them back.';
 COMMENT ON COLUMN cms.customer_use.epoch IS 'customer_epoch of the offer''s counters when the row was made.';
+COMMENT ON COLUMN cms.customer_use.changes IS 'Writes since the row was made: whoever writes it knows by that whether it is as it was read.';
 COMMENT ON COLUMN cms.customer_use.held_until IS 'When the last of the holds ends; from then on, and where NULL, no hold counts.';
 
 CREATE TABLE cms.claim (
@@ -166,6 +168,8 @@ CREATE TABLE cms.offer_slot (
 	issue_share     bigint,
 	redemption_share bigint,
 	budget_share    numeric,
+	redemptions_closed boolean NOT NULL DEFAULT false,
+	budget_closed   boolean NOT NULL DEFAULT false,
 	issued          bigint  NOT NULL DEFAULT 0,
 	stock           bigint  NOT NULL DEFAULT 0,
 	next_position   bigint  NOT NULL DEFAULT 0,
@@ -190,6 +194,8 @@ COMMENT ON COLUMN cms.offer_slot.slot IS 'Number of the slot; sessions spread ov
 COMMENT ON COLUMN cms.offer_slot.issue_share IS 'Issues the slot may count; NULL: no cap.';
 COMMENT ON COLUMN cms.offer_slot.redemption_share IS 'Uses the slot may count; NULL: no cap.';
 COMMENT ON COLUMN cms.offer_slot.budget_share IS 'Discount the slot may count; NULL: no cap.';
+COMMENT ON COLUMN cms.offer_slot.redemptions_closed IS 'The cap is below what is counted: no slot alone decides on uses.';
+COMMENT ON COLUMN cms.offer_slot.budget_closed IS 'The cap is below what is counted: no slot alone decides on discount.';
 COMMENT ON COLUMN cms.offer_slot.issued IS 'Coupons issued, revoked ones counted.';
 COMMENT ON COLUMN cms.offer_slot.stock IS 'Codes in stock: neither issued nor revoked.';
 COMMENT ON COLUMN cms.offer_slot.next_position IS 'Next place in the order of a RANDOMISED offer''s codes.';

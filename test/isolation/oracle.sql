@@ -42,7 +42,7 @@ CREATE OR REPLACE FUNCTION hold(of_order text) RETURNS bigint LANGUAGE sql STABL
 CREATE OR REPLACE VIEW outcome AS
 SELECT * FROM cms.offer_performance WHERE org_id = cms.cms_current_org();
 
--- caps_lowered: a cap of redemptions or of discount may have been set below what was given out.
+-- caps_lowered: a cap of redemptions or of discount, or a limit or gap per customer, may have been set below what was given out.
 CREATE OR REPLACE FUNCTION recount(caps_lowered boolean DEFAULT false)
 	RETURNS TABLE (offer text, problem text) LANGUAGE sql STABLE SET enable_nestloop = off SET jit = off AS $$
 WITH
@@ -151,18 +151,18 @@ problem (offer_id, problem) AS (
 	SELECT r.offer_id, format('%s redeemed %s times of at most %s', r.customer_id, count(*), o.max_uses_per_customer)
 	FROM redemption r JOIN offer o USING (offer_id) WHERE r.live OR r.forfeited
 	GROUP BY r.offer_id, r.customer_id, o.max_uses_per_customer
-	HAVING r.customer_id IS NOT NULL AND count(*) > o.max_uses_per_customer
+	HAVING r.customer_id IS NOT NULL AND count(*) > o.max_uses_per_customer AND NOT caps_lowered
 	UNION ALL
 	SELECT r.offer_id, format('%s redeemed one coupon %s times of at most %s', r.customer_id, count(*), o.max_uses_per_customer_and_coupon)
 	FROM redemption r JOIN offer o USING (offer_id) WHERE r.live OR r.forfeited
 	GROUP BY r.offer_id, r.coupon_id, r.customer_id, o.max_uses_per_customer_and_coupon
-	HAVING r.customer_id IS NOT NULL AND count(*) > o.max_uses_per_customer_and_coupon
+	HAVING r.customer_id IS NOT NULL AND count(*) > o.max_uses_per_customer_and_coupon AND NOT caps_lowered
 	UNION ALL
 	SELECT r.offer_id, format('%s redeemed on %s and on %s', r.customer_id, r.redeemed_on, q.redeemed_on)
 	FROM redemption r JOIN redemption q USING (offer_id, customer_id) JOIN offer o USING (offer_id)
 	WHERE (r.live OR r.forfeited) AND (q.live OR q.forfeited)
 	  AND (q.redeemed_on, q.redemption_id) > (r.redeemed_on, r.redemption_id)
-	  AND q.redeemed_on - r.redeemed_on < o.min_days_between_uses
+	  AND q.redeemed_on - r.redeemed_on < o.min_days_between_uses AND NOT caps_lowered
 	UNION ALL
 	SELECT u.offer_id, format('%s is kept with %s uses of coupon %s, recounted %s', u.customer_id, u.uses, u.coupon_id, count(r.redemption_id))
 	FROM cms.customer_use u JOIN offer o ON o.org_id = u.org_id AND o.offer_id = u.offer_id
