@@ -53,6 +53,7 @@ static bool slot_exists(int org, int64 offer_id, int slot);
 static void make_slot(int org, int64 offer_id, int slot);
 static bool gather_and_add(const CmsOffer *offer, int own, const CmsCount *count, int *slot);
 static bool rules_stand(const CmsOffer *offer, const CmsCount *count);
+static bool is_judged(const CmsCount *count);
 static bool spread(const CmsOffer *offer, const CmsCount *count);
 static void lock_all(int org, int64 offer_id);
 static void unlock_all(int org, int64 offer_id);
@@ -275,7 +276,8 @@ static CmsPlan spread_to_one = {
 	"  THEN s.issued + CASE WHEN s.slot = $3 THEN t.issues ELSE 0 END ELSE s.issue_share END,"
 	" budget_share = CASE WHEN $5 > 0 AND t.budget IS NOT NULL"
 	"  THEN s.discount + s.forfeited_discount + s.held_discount"
-	"   + CASE WHEN s.slot = $3 THEN t.budget ELSE 0 END ELSE s.budget_share END"
+	"   + CASE WHEN s.slot = $3 THEN t.budget ELSE 0 END ELSE s.budget_share END,"
+	" budget_closed = s.budget_closed AND NOT ($5 > 0 AND t.budget IS NOT NULL)"
 	" FROM (SELECT sum(issue_share - issued) AS issues,"
 	"  sum(budget_share - discount - forfeited_discount - held_discount) AS budget"
 	"  FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2) t"
@@ -419,10 +421,7 @@ add_to(const CmsOffer *offer, int slot, const CmsCount *count)
 	cms_param_int(&params, slot);
 	cms_param_int64(&params, count->held);
 	cms_param_numeric(&params, count->held_discount ? count->held_discount : zero);
-	/* uses of customers are kept by the rules that the offer was compiled with, not where one only ends */
-	cms_param(&params,
-			  Int32GetDatum(offer->customer_epoch),
-			  count->uses == 0 && (count->held < 0 || count->held_discount == NULL));
+	cms_param(&params, Int32GetDatum(offer->customer_epoch), !is_judged(count));
 	return cms_plan_write(&add, params.values, params.nulls) == 1;
 }
 
@@ -488,8 +487,14 @@ rules_stand(const CmsOffer *offer, const CmsCount *count)
 					  Int64GetDatum(offer->offer_id),
 					  Int32GetDatum(offer->customer_epoch)};
 
-	return (count->uses == 0 && count->held <= 0) ||
-		   cms_plan_run(&of_epoch, values, NULL, false) == 1;
+	return !is_judged(count) || cms_plan_run(&of_epoch, values, NULL, false) == 1;
+}
+
+/* Uses of customers are kept by the rules that the offer was compiled with, not where a hold only ends. */
+static bool
+is_judged(const CmsCount *count)
+{
+	return count->uses != 0 || (count->held >= 0 && count->held_discount != NULL);
 }
 
 /* Spreads what is left anew; false, and nothing changed: it is less than this call needs. */
@@ -551,6 +556,11 @@ cms_counter_exchange(const CmsOffer *offer, int slot, int64 hold_id, const CmsCo
 	cms_unlock_slot(offer->org, offer->offer_id, slot);
 
 	lock_all(offer->org, offer->offer_id);
+	if (!rules_stand(offer, count))
+	{
+		unlock_all(offer->org, offer->offer_id);
+		return false;
+	}
 	/* maybe this very hold: who asks reads again */
 	if (settle(offer->org, offer->offer_id, count->at, AT_ONCE) > 0)
 		return false;
