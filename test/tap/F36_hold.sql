@@ -1,6 +1,6 @@
 -- F36: a use is reserved for an order for a limited time, then confirmed or released.
 BEGIN;
-SELECT plan(223);
+SELECT plan(227);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -342,5 +342,14 @@ SELECT refused($$ SELECT * FROM cms_release_hold(NULL) $$, '22004', 'hold_id', '
 SELECT refused($$ SELECT cms_sweep_holds(0) $$, '22023', 'how_many', 'nothing to sweep');
 SELECT is(hold_of('nothing', 'ann', 'none', :t), 'CODE_NOT_FOUND', 'an unknown code is a refusal');
 
+
+-- a guess is a guess; the order of a hold may ask again
+UPDATE cms.org SET record_attempts = true, max_failed_attempts = 2, uniform_refusals = true WHERE org_id = current_setting('cms.org')::int;
+SELECT is(hold_of(code_of('rules', 'ann'), 'zoe', 'guess 1', :later, store => 'S7') || ' ' || hold_of('nothing', 'zoe', 'guess 2', :later, store => 'S7'),
+	'CODE_NOT_FOUND CODE_NOT_FOUND', 'what is not to be known is not told');
+SELECT is(rows_of($$ SELECT action, reason, order_of, unknown_code FROM (SELECT action, reason, bill_ref AS order_of, unknown_code FROM cms.attempt ORDER BY attempt_id) a $$),
+	'(HOLD,NOT_THE_HOLDER,"guess 1",t) (HOLD,CODE_NOT_FOUND,"guess 2",t)', 'but recorded');
+SELECT is(hold_of(code_of('bill', 'ann'), 'zoe', 'guess 3', :later), 'TOO_MANY_ATTEMPTS', 'and limited');
+SELECT is(confirm_of('next day', :soon), 'OK', 'which is no matter for a hold');
 SELECT * FROM finish();
 ROLLBACK;
