@@ -287,6 +287,14 @@ static CmsPlan spread_to_one = {
 	5,
 	{INT4OID, INT8OID, INT4OID, INT8OID, NUMERICOID}};
 
+/* all that are wanted, as long as the order has them: one statement */
+static CmsPlan take_all_positions = {
+	"UPDATE cms.offer_slot SET next_position = next_position + $3"
+	" WHERE org_id = $1 AND offer_id = $2 AND slot = 0 AND next_position + $3 <= $4"
+	" RETURNING next_position",
+	4,
+	{INT4OID, INT8OID, INT8OID, INT8OID}};
+
 static CmsPlan take_positions = {
 	"UPDATE cms.offer_slot SET next_position = LEAST(next_position + $3, $4)"
 	" WHERE org_id = $1 AND offer_id = $2 AND slot = 0 AND next_position < $4"
@@ -685,9 +693,19 @@ cms_counter_positions_take(int org, int64 offer_id, int64 want, int64 space, int
 		Int32GetDatum(org), Int64GetDatum(offer_id), Int64GetDatum(want), Int64GetDatum(space)};
 	int64 before;
 
-	if (!slot_exists(org, offer_id, 0))
-		make_slot(org, offer_id, 0);
 	cms_lock_slot(org, offer_id, 0);
+	if (cms_plan_write(&take_all_positions, values, NULL) == 1)
+	{
+		*first = cms_row_int64(0, 1, 0) - want;
+		return want;
+	}
+	if (!slot_exists(org, offer_id, 0))
+	{
+		/* the offer's row comes before its slots in the order of locks */
+		cms_unlock_slot(org, offer_id, 0);
+		make_slot(org, offer_id, 0);
+		cms_lock_slot(org, offer_id, 0);
+	}
 	if (cms_plan_run(&lock_positions, values, NULL, false) == 0)
 		cms_offer_unknown(offer_id);
 	before = cms_row_int64(0, 1, 0);
