@@ -40,7 +40,7 @@ received_others(int org, const CmsOffer *offer, const CmsUseRequest *request, bo
 /* The same columns for every way of finding; the lock is the only difference between redeeming and checking. */
 #define SELECT_COUPON                                                                                     \
 	"SELECT c.coupon_id, c.offer_id, c.customer_id, c.issued_at, c.expires_at, c.revoked_at IS NOT NULL," \
-	" c.uses, c.forfeited_uses, c.last_redeemed_at, c.shared, c.held_until, c.xmin,"                      \
+	" c.uses, c.forfeited_uses, c.last_redeemed_at, c.shared, c.held_until, c.xmin, c.ctid,"              \
 	" (SELECT v.version FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = c.offer_id)"        \
 	" FROM cms.coupon c"
 #define BY_CODE \
@@ -192,7 +192,7 @@ read_found(int org, CmsFind how, CmsFound *found)
 {
 	CmsCoupon *coupon = &found->coupon;
 	bool isnull;
-	int64 version = cms_row_int64(0, 13, 0);
+	int64 version = cms_row_int64(0, 14, 0);
 
 	coupon->coupon_id = cms_row_int64(0, 1, 0);
 	coupon->offer_id = cms_row_int64(0, 2, 0);
@@ -209,7 +209,8 @@ read_found(int org, CmsFind how, CmsFound *found)
 	coupon->shared = cms_row_bool(0, 10, false);
 	found->held_until = DatumGetTimestampTz(cms_row_value(0, 11, &isnull));
 	found->may_be_held = !isnull;
-	found->row = DatumGetTransactionId(cms_row_value(0, 12, &isnull));
+	found->writer = DatumGetTransactionId(cms_row_value(0, 12, &isnull));
+	found->place = *(ItemPointer) DatumGetPointer(cms_row_value(0, 13, &isnull));
 	found->locked = how == CMS_FIND_LOCKED;
 	found->offer = cms_offer_of_version(org, coupon->offer_id, version, how == CMS_FIND_READ_ONLY);
 }

@@ -6,6 +6,8 @@
 #ifndef CMS_COUPON_H
 #define CMS_COUPON_H
 
+#include "storage/itemptr.h"
+
 #include "allowance.h"
 
 /* A coupon as found, with the compiled offer it belongs to. */
@@ -18,8 +20,10 @@ typedef struct CmsFound
 	bool common;      /* by the offer's common code */
 	bool may_be_held; /* a hold that counts may be there */
 	TimestampTz held_until;
-	bool locked;       /* for the rest of the transaction */
-	TransactionId row; /* who wrote the row: it changes with every change of it */
+	bool locked; /* for the rest of the transaction */
+	/* where the row is and who wrote it: both change with every change of it */
+	ItemPointerData place;
+	TransactionId writer;
 } CmsFound;
 
 /* How a coupon is looked for. */

@@ -12,9 +12,12 @@
  */
 #include "cms.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "commands/sequence.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 #include "args.h"
 #include "attempt.h"
@@ -69,38 +72,41 @@ static CmsPlan new_coupon = {
 	6,
 	{INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
-#define INSERT_REDEMPTION                                                                                     \
-	"INSERT INTO cms.redemption (org_id, redemption_id, offer_id, coupon_id, customer_id, anonymous_common,"  \
-	" bill_ref, bill_amount, eligible_amount, discount, store_id, till_id, redeemed_at, recorded_at,"         \
-	" recorded_by, uses_left)"                                                                                \
-	" VALUES ($1, nextval('cms.redemption_id_seq'), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14," \
-	" $15)"
+#define INSERT_REDEMPTION                                                                                    \
+	"INSERT INTO cms.redemption (org_id, redemption_id, offer_id, coupon_id, customer_id, anonymous_common," \
+	" bill_ref, bill_amount, eligible_amount, discount, store_id, till_id, redeemed_at, recorded_at,"        \
+	" recorded_by, uses_left)"                                                                               \
+	" VALUES ($1, $16, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
 #define REDEMPTION_ARGS                                                                           \
-	15,                                                                                           \
+	16,                                                                                           \
 	{                                                                                             \
 		INT4OID, INT8OID, INT8OID, TEXTOID, BOOLOID, TEXTOID, NUMERICOID, NUMERICOID, NUMERICOID, \
-			TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INT4OID                    \
+			TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INT4OID, INT8OID           \
 	}
 
 /* the coupon is written, and the bill was looked for: nothing can be in the way */
-static CmsPlan new_redemption = {INSERT_REDEMPTION " RETURNING redemption_id", REDEMPTION_ARGS};
+static CmsPlan new_redemption = {INSERT_REDEMPTION, REDEMPTION_ARGS};
 /* nobody's coupons of a common code have only the bill in common */
-static CmsPlan new_anonymous_redemption = {
-	INSERT_REDEMPTION " ON CONFLICT DO NOTHING RETURNING redemption_id", REDEMPTION_ARGS};
+static CmsPlan new_anonymous_redemption = {INSERT_REDEMPTION " ON CONFLICT DO NOTHING",
+										   REDEMPTION_ARGS};
 
-/* as it was found, unless it is locked since */
-#define OF_COUPON " WHERE org_id = $1 AND coupon_id = $2 AND ($3 IS NULL OR xmin = $3)"
+#define OF_COUPON " WHERE org_id = $1 AND coupon_id = $2"
+/* without a look into an index, and only as it was found */
+#define AS_FOUND OF_COUPON " AND ctid = $3 AND xmin = $4"
+#define USE_COUPON \
+	"UPDATE cms.coupon SET uses = uses + 1, last_redeemed_at = GREATEST(last_redeemed_at, $5)"
+/* apart from the other, which must not name an indexed column to stay a HOT update */
+#define ISSUE_AND_USE_COUPON                                                        \
+	"UPDATE cms.coupon SET uses = uses + 1, last_redeemed_at = $5, issued_at = $5," \
+	" expires_at = $6"
+#define COUPON_ARGS INT4OID, INT8OID, TIDOID, XIDOID, TIMESTAMPTZOID
 
-static CmsPlan use_coupon = {
-	"UPDATE cms.coupon SET uses = uses + 1, last_redeemed_at = GREATEST(last_redeemed_at, $4)" OF_COUPON,
-	4,
-	{INT4OID, INT8OID, XIDOID, TIMESTAMPTZOID}};
-
-/* apart from use_coupon, which must not name an indexed column to stay a HOT update */
-static CmsPlan issue_and_use_coupon = {
-	"UPDATE cms.coupon SET uses = uses + 1, last_redeemed_at = $4, issued_at = $4, expires_at = $5" OF_COUPON,
-	5,
-	{INT4OID, INT8OID, XIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+/* as it was found, and where it is locked since */
+static CmsPlan use_coupon[2] = {{USE_COUPON AS_FOUND, 5, {COUPON_ARGS}},
+								{USE_COUPON OF_COUPON, 5, {COUPON_ARGS}}};
+static CmsPlan issue_and_use_coupon[2] = {
+	{ISSUE_AND_USE_COUPON AS_FOUND, 6, {COUPON_ARGS, TIMESTAMPTZOID}},
+	{ISSUE_AND_USE_COUPON OF_COUPON, 6, {COUPON_ARGS, TIMESTAMPTZOID}}};
 
 static CmsPlan undo_use = {"UPDATE cms.coupon SET uses = uses - 1, last_redeemed_at = $3"
 						   " WHERE org_id = $1 AND coupon_id = $2",
@@ -483,8 +489,12 @@ insert_redemption(CmsUse *use)
 {
 	const CmsUseRequest *request = &use->request;
 	CmsParams params = {0};
+	int64 redemption_id;
 
 	use->redemption_id = 0;
+	/* not by the statement, which would have a row to return then */
+	redemption_id = nextval_internal(
+		get_relname_relid("redemption_id_seq", get_namespace_oid("cms", false)), false);
 	cms_param_int(&params, use->org);
 	cms_param_int64(&params, use->found.offer->offer_id);
 	cms_param_int64(&params, use->found.coupon.coupon_id);
@@ -501,12 +511,13 @@ insert_redemption(CmsUse *use)
 	cms_param_text(&params, cms_org_caller_name());
 	cms_param(
 		&params, Int32GetDatum(use->verdict.uses_left), use->verdict.uses_left == CMS_UNLIMITED);
+	cms_param_int64(&params, redemption_id);
 	if (cms_plan_run(is_anonymous(use) ? &new_anonymous_redemption : &new_redemption,
 					 params.values,
 					 params.nulls,
 					 false) == 0)
 		return false;
-	use->redemption_id = cms_row_int64(0, 1, 0);
+	use->redemption_id = redemption_id;
 	return true;
 }
 
@@ -550,13 +561,14 @@ update_coupon(const CmsUse *use)
 
 	cms_param_int(&params, use->org);
 	cms_param_int64(&params, found->coupon.coupon_id);
-	cms_param(&params, TransactionIdGetDatum(found->row), found->locked);
+	cms_param(&params, PointerGetDatum(&found->place), false);
+	cms_param(&params, TransactionIdGetDatum(found->writer), false);
 	cms_param_instant(&params, use->request.at);
 	if (found->coupon.issued || found->common)
-		return cms_plan_write(&use_coupon, params.values, params.nulls) == 1;
+		return cms_plan_write(&use_coupon[found->locked], params.values, params.nulls) == 1;
 	has_own_end = cms_rule_own_end(found->offer, use->request.at, &own_end);
 	cms_param(&params, TimestampTzGetDatum(own_end), !has_own_end);
-	return cms_plan_write(&issue_and_use_coupon, params.values, params.nulls) == 1;
+	return cms_plan_write(&issue_and_use_coupon[found->locked], params.values, params.nulls) == 1;
 }
 
 /* Of a code that was not looked at, or is not to be known of, nothing but the reason is told. */
