@@ -54,6 +54,7 @@ static void make_slot(int org, int64 offer_id, int slot);
 static bool gather_and_add(const CmsOffer *offer, int own, const CmsCount *count, int *slot);
 static bool rules_stand(const CmsOffer *offer, const CmsCount *count);
 static bool is_judged(const CmsCount *count);
+static void require_shares(const CmsOffer *offer);
 static bool spread(const CmsOffer *offer, const CmsCount *count);
 static void lock_all(int org, int64 offer_id);
 static void unlock_all(int org, int64 offer_id);
@@ -231,6 +232,15 @@ static CmsPlan of_epoch = {
 	"SELECT 1 FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 AND slot = 0 AND customer_epoch = $3",
 	3,
 	{INT4OID, INT8OID, INT4OID}};
+
+static CmsPlan other_shares = {
+	"SELECT 1 FROM cms.offer o, (SELECT sum(issue_share) AS issues, sum(redemption_share) AS redemptions,"
+	"  sum(budget_share) AS budget FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2) s"
+	" WHERE o.org_id = $1 AND o.offer_id = $2"
+	" AND (o.max_issued, o.max_redemptions, o.max_discount_total)"
+	"  IS DISTINCT FROM (s.issues, s.redemptions, s.budget)",
+	2,
+	{INT4OID, INT8OID}};
 
 static CmsPlan lock_offer = {
 	"SELECT 1 FROM cms.offer WHERE org_id = $1 AND offer_id = $2 FOR NO KEY UPDATE",
@@ -479,6 +489,7 @@ gather_and_add(const CmsOffer *offer, int own, const CmsCount *count, int *slot)
 		*slot = 0;
 		return add_to(offer, 0, count);
 	}
+	require_shares(offer);
 	if (settled == 0)
 		unlock_all(offer->org, offer->offer_id);
 	return false;
@@ -503,6 +514,22 @@ static bool
 is_judged(const CmsCount *count)
 {
 	return count->uses != 0 || (count->held >= 0 && count->held_discount != NULL);
+}
+
+/* Where caps were changed past the trigger, rules that read the caps and shares would never agree. */
+static void
+require_shares(const CmsOffer *offer)
+{
+	Datum values[] = {Int32GetDatum(offer->org), Int64GetDatum(offer->offer_id)};
+
+	if (cms_plan_run(&other_shares, values, NULL, false) != 0)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("the counters of offer " INT64_FORMAT " do not agree with its caps",
+					offer->offer_id),
+			 errhint(
+				 "Triggers were off when a cap was changed. Change max_redemptions, max_discount_total or max_issued of the offer and back: that spreads its caps anew.")));
 }
 
 /* Spreads what is left anew; false, and nothing changed: it is less than this call needs. */
@@ -581,6 +608,7 @@ cms_counter_exchange(const CmsOffer *offer, int slot, int64 hold_id, const CmsCo
 		cms_plan_write(&spread_to_one, params.values, params.nulls) > 0 &&
 		add_to(offer, slot, count))
 		return true;
+	require_shares(offer);
 	unlock_all(offer->org, offer->offer_id);
 	return false;
 }
