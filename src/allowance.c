@@ -312,9 +312,8 @@ cms_allowance_hold(const CmsOffer *offer, const char *customer, int64 coupon_id,
 
 		if (!rows[i]->kept)
 			continue;
-		/* later in any case: whoever has read the row before this hold was there must find it changed */
 		if (rows[i]->has_hold)
-			until = Max(until, rows[i]->held_until + 1);
+			until = Max(until, rows[i]->held_until);
 		if (!write_row(
 				offer, customer, i == 0 ? 0 : coupon_id, rows[i]->uses, true, until, rows[i]))
 			return false;
