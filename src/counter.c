@@ -35,13 +35,8 @@
 #include "money.h"
 #include "offer.h"
 #include "plan.h"
+#include "share.h"
 
-/* slots of an offer: more than sessions that commit at once on most machines */
-#define SLOTS 16
-#define SLOTS_TEXT "16"
-/* a slot gets a share only if it is worth this many calls: the fewer units, the fewer slots */
-#define WORTH 32
-#define WORTH_TEXT "32"
 /* expired holds that one call gives back before it decides */
 #define AT_ONCE 10000
 
@@ -50,16 +45,10 @@ static bool has_cap(const CmsOffer *offer);
 static bool lock_and_add(const CmsOffer *offer, int slot, const CmsCount *count);
 static bool add_to(const CmsOffer *offer, int slot, const CmsCount *count);
 static bool slot_exists(int org, int64 offer_id, int slot);
-static void make_slot(int org, int64 offer_id, int slot);
 static bool gather_and_add(const CmsOffer *offer, int own, const CmsCount *count, int *slot);
 static bool rules_stand(const CmsOffer *offer, const CmsCount *count);
 static bool is_judged(const CmsCount *count);
-static void require_shares(const CmsOffer *offer);
-static bool spread(const CmsOffer *offer, const CmsCount *count);
-static void lock_all(int org, int64 offer_id);
-static void unlock_all(int org, int64 offer_id);
 static int64 settle(int org, int64 offer_id, TimestampTz at, int64 how_many);
-static Numeric discount_of(const CmsCount *count);
 static bool is_held(int org, int64 hold_id);
 static void read_totals(CmsTotals *result);
 
@@ -122,105 +111,6 @@ static CmsPlan exists = {
 	3,
 	{INT4OID, INT8OID, INT4OID}};
 
-/* What slot s gets of "room" that is spread over "slots" of them; slot 0 gets the rest. */
-#define PORTION(room, slots)                                                     \
-	"CASE WHEN " room " IS NULL THEN NULL"                                       \
-	" WHEN " room " <= 0 THEN CASE WHEN s.slot = 0 THEN " room " ELSE 0 END"     \
-	" WHEN s.slot = 0 THEN " room " - (" slots " - 1) * trunc(" room " / " slots \
-	") WHEN s.slot < " slots " THEN trunc(" room " / " slots ") ELSE 0 END"
-/* Over how many slots "room" is spread, where a call takes "need". */
-#define WIDTH(room, need) \
-	"LEAST(" SLOTS_TEXT ", GREATEST(1, trunc(" room " / (" WORTH_TEXT " * " need "))))"
-static CmsPlan make = {
-	"INSERT INTO cms.offer_slot (org_id, offer_id, slot, issue_share, redemption_share, budget_share, customer_epoch)"
-	" SELECT o.org_id, o.offer_id, s.slot,"
-	" " PORTION(
-		"o.max_issued::numeric",
-		"CASE WHEN o.code_method = 'RANDOMISED' THEN 1 ELSE " WIDTH(
-			"o.max_issued::numeric",
-			"1") " END") ","
-						 " " PORTION(
-							 "o.max_redemptions::numeric",
-							 WIDTH(
-								 "o.max_redemptions::numeric",
-								 "1")) ","
-									   " " PORTION(
-										   "o.max_discount_total",
-										   SLOTS_TEXT) ","
-													   " COALESCE((SELECT max(t.customer_epoch) FROM cms.offer_slot t"
-													   "  WHERE t.org_id = $1 AND t.offer_id = $2), 0)"
-													   " FROM cms.offer o CROSS JOIN generate_series(0, " SLOTS_TEXT
-													   " - 1) s (slot)"
-													   " WHERE o.org_id = $1 AND o.offer_id = $2 AND (s.slot IN (0, $3) OR o.max_issued IS NOT NULL"
-													   "  OR o.max_redemptions IS NOT NULL OR o.max_discount_total IS NOT NULL)"
-													   " ORDER BY s.slot FOR SHARE OF o"
-													   " ON CONFLICT DO NOTHING",
-	3,
-	{INT4OID, INT8OID, INT4OID}};
-
-/* Under a fixed snapshot slots may be there that it does not show: making them again fails then (40001). */
-static CmsPlan make_all = {
-	"INSERT INTO cms.offer_slot (org_id, offer_id, slot)"
-	" SELECT $1, $2, s.slot FROM generate_series(0, $3 - 1) s (slot) ORDER BY s.slot"
-	" ON CONFLICT DO NOTHING",
-	3,
-	{INT4OID, INT8OID, INT4OID}};
-
-#define SPREAD_SET                                                                                                                   \
-	"UPDATE cms.offer_slot s SET"                                                                                                    \
-	" issue_share = s.issued + " PORTION(                                                                                            \
-		"t.issues",                                                                                                                  \
-		"t.issue_slots") ","                                                                                                         \
-						 " redemption_share = s.uses + s.forfeited_uses + s.held + " PORTION(                                        \
-							 "t.redemptions",                                                                                        \
-							 "t.redemption_slots") ","                                                                               \
-												   " budget_share = s.discount + s.forfeited_discount + s.held_discount + " PORTION( \
-													   "t.budget",                                                                   \
-													   "t.budget_slots") ", redemptions_closed = COALESCE(t.redemptions < 0, false), budget_closed = COALESCE(t.budget < 0, false)"
-
-/* The caps as the offer has them now; the slots are locked. */
-static CmsPlan set_caps = {
-	SPREAD_SET
-	", customer_epoch = s.customer_epoch + $6"
-	" FROM (SELECT r.issues, r.redemptions, r.budget,"
-	"  CASE WHEN $7 THEN 1 ELSE " WIDTH(
-		"r.issues",
-		"1") " END AS issue_slots,"
-			 "  " WIDTH(
-				 "r.redemptions",
-				 "1") " AS redemption_slots, " SLOTS_TEXT " AS budget_slots"
-					  "  FROM (SELECT $3 - sum(issued) AS issues, $4 - sum(uses + forfeited_uses + held) AS redemptions,"
-					  "   $5 - sum(discount + forfeited_discount + held_discount) AS budget"
-					  "   FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2) r) t"
-					  " WHERE s.org_id = $1 AND s.offer_id = $2",
-	7,
-	{INT4OID, INT8OID, INT8OID, INT8OID, NUMERICOID, INT4OID, BOOLOID}};
-
-/* What is left is spread anew if there is as much as this call needs; the slots are locked. */
-static CmsPlan spread_anew = {
-	SPREAD_SET
-	" FROM (SELECT r.issues, r.redemptions, r.budget,"
-	"  CASE WHEN $6 THEN 1 ELSE " WIDTH(
-		"r.issues",
-		"GREATEST($3, 1)") " END AS issue_slots,"
-						   "  " WIDTH(
-							   "r.redemptions",
-							   "GREATEST($4, 1)") " AS redemption_slots,"
-												  "  CASE WHEN $5 > 0 THEN " WIDTH(
-													  "r.budget",
-													  "$5") " ELSE " SLOTS_TEXT
-															" END AS budget_slots"
-															"  FROM (SELECT sum(issue_share - issued) AS issues,"
-															"   sum(redemption_share - uses - forfeited_uses - held) AS redemptions,"
-															"   sum(budget_share - discount - forfeited_discount - held_discount) AS budget"
-															"   FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2) r) t"
-															" WHERE s.org_id = $1 AND s.offer_id = $2"
-															" AND ($3 <= 0 OR t.issues IS NULL OR t.issues >= $3)"
-															" AND ($4 <= 0 OR t.redemptions IS NULL OR t.redemptions >= $4)"
-															" AND ($5 <= 0 OR t.budget IS NULL OR t.budget >= $5)",
-	6,
-	{INT4OID, INT8OID, INT8OID, INT8OID, NUMERICOID, BOOLOID}};
-
 static CmsPlan totals = {
 	"SELECT sum(issued)::bigint, sum(stock)::bigint, sum(uses + forfeited_uses + held)::bigint,"
 	" sum(discount + forfeited_discount + held_discount), sum(held)::bigint"
@@ -233,23 +123,8 @@ static CmsPlan of_epoch = {
 	3,
 	{INT4OID, INT8OID, INT4OID}};
 
-static CmsPlan other_shares = {
-	"SELECT 1 FROM cms.offer o, (SELECT sum(issue_share) AS issues, sum(redemption_share) AS redemptions,"
-	"  sum(budget_share) AS budget FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2) s"
-	" WHERE o.org_id = $1 AND o.offer_id = $2"
-	" AND (o.max_issued, o.max_redemptions, o.max_discount_total)"
-	"  IS DISTINCT FROM (s.issues, s.redemptions, s.budget)",
-	2,
-	{INT4OID, INT8OID}};
-
 static CmsPlan lock_offer = {
 	"SELECT 1 FROM cms.offer WHERE org_id = $1 AND offer_id = $2 FOR NO KEY UPDATE",
-	2,
-	{INT4OID, INT8OID}};
-
-static CmsPlan lock_slots = {
-	"SELECT issued, uses + forfeited_uses + held, first_issued_at IS NOT NULL OR first_redeemed_at IS NOT NULL"
-	" FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 ORDER BY slot FOR UPDATE",
 	2,
 	{INT4OID, INT8OID}};
 
@@ -257,9 +132,6 @@ static CmsPlan shares = {
 	"SELECT issue_share - issued FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2",
 	2,
 	{INT4OID, INT8OID}};
-
-static CmsPlan find_slots = {
-	"SELECT 1 FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2", 2, {INT4OID, INT8OID}};
 
 static CmsPlan settle_holds = {
 	"WITH gone AS (UPDATE cms.hold SET status = 'EXPIRED', ended_at = expires_at"
@@ -278,24 +150,6 @@ static CmsPlan still_held = {
 	"SELECT 1 FROM cms.hold WHERE org_id = $1 AND hold_id = $2 AND status = 'HELD'",
 	2,
 	{INT4OID, INT8OID}};
-
-/* What is left goes to one slot, of the caps that this call needs more of; the slots are locked. */
-static CmsPlan spread_to_one = {
-	"UPDATE cms.offer_slot s SET"
-	" issue_share = CASE WHEN $4 > 0 AND t.issues IS NOT NULL"
-	"  THEN s.issued + CASE WHEN s.slot = $3 THEN t.issues ELSE 0 END ELSE s.issue_share END,"
-	" budget_share = CASE WHEN $5 > 0 AND t.budget IS NOT NULL"
-	"  THEN s.discount + s.forfeited_discount + s.held_discount"
-	"   + CASE WHEN s.slot = $3 THEN t.budget ELSE 0 END ELSE s.budget_share END,"
-	" budget_closed = s.budget_closed AND NOT ($5 > 0 AND t.budget IS NOT NULL)"
-	" FROM (SELECT sum(issue_share - issued) AS issues,"
-	"  sum(budget_share - discount - forfeited_discount - held_discount) AS budget"
-	"  FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2) t"
-	" WHERE s.org_id = $1 AND s.offer_id = $2"
-	" AND ($4 <= 0 OR t.issues IS NULL OR t.issues >= $4)"
-	" AND ($5 <= 0 OR t.budget IS NULL OR t.budget >= $5)",
-	5,
-	{INT4OID, INT8OID, INT4OID, INT8OID, NUMERICOID}};
 
 /* all that are wanted, as long as the order has them: one statement */
 static CmsPlan take_all_positions = {
@@ -340,7 +194,7 @@ cms_counter_add_in(const CmsOffer *offer, const CmsCount *count, int *slot)
 		return true;
 	if (!slot_exists(offer->org, offer->offer_id, own))
 	{
-		make_slot(offer->org, offer->offer_id, own);
+		cms_share_make_slot(offer->org, offer->offer_id, own);
 		if (lock_and_add(offer, own, count))
 			return true;
 	}
@@ -375,7 +229,7 @@ cms_counter_change(const CmsOffer *offer, int slot, const CmsCount *count)
 static int
 slot_of(const CmsOffer *offer, const CmsCount *count)
 {
-	int64 slots = SLOTS;
+	int64 slots = CMS_SLOTS;
 
 	if (offer->method == CMS_METHOD_RANDOMISED && count->issued != 0)
 		return 0;
@@ -383,9 +237,9 @@ slot_of(const CmsOffer *offer, const CmsCount *count)
 	if (!has_cap(offer) && IsolationUsesXactSnapshot())
 		return 0;
 	if (offer->max_issued != CMS_UNLIMITED)
-		slots = Min(slots, offer->max_issued / WORTH);
+		slots = Min(slots, offer->max_issued / CMS_SHARE_WORTH);
 	if (offer->max_redemptions != CMS_UNLIMITED)
-		slots = Min(slots, offer->max_redemptions / WORTH);
+		slots = Min(slots, offer->max_redemptions / CMS_SHARE_WORTH);
 	return CMS_BACKEND_NUMBER % (int) Max(slots, 1);
 }
 
@@ -452,19 +306,6 @@ slot_exists(int org, int64 offer_id, int slot)
 }
 
 /*
- * Whoever loses the race to make the row finds the winner's: ON CONFLICT waits
- * for its transaction, and under a fixed snapshot raises 40001. Without an offer
- * there is no row to make: it was deleted meanwhile.
- */
-static void
-make_slot(int org, int64 offer_id, int slot)
-{
-	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id), Int32GetDatum(slot)};
-
-	cms_plan_run(&make, values, NULL, false);
-}
-
-/*
  * The own slot and slot 0 have too little: all are looked at, with nobody else at work. Where
  * holds were settled, that stays, and with it the locks.
  */
@@ -473,15 +314,15 @@ gather_and_add(const CmsOffer *offer, int own, const CmsCount *count, int *slot)
 {
 	int64 settled = 0;
 
-	lock_all(offer->org, offer->offer_id);
+	cms_share_lock_all(offer->org, offer->offer_id);
 	if (!rules_stand(offer, count))
 	{
-		unlock_all(offer->org, offer->offer_id);
+		cms_share_unlock_all(offer->org, offer->offer_id);
 		return false;
 	}
 	if (count->at != 0)
 		settled = settle(offer->org, offer->offer_id, count->at, AT_ONCE);
-	if (spread(offer, count))
+	if (cms_share_spread(offer, count))
 	{
 		*slot = own;
 		if (add_to(offer, own, count))
@@ -489,9 +330,9 @@ gather_and_add(const CmsOffer *offer, int own, const CmsCount *count, int *slot)
 		*slot = 0;
 		return add_to(offer, 0, count);
 	}
-	require_shares(offer);
+	cms_share_require(offer);
 	if (settled == 0)
-		unlock_all(offer->org, offer->offer_id);
+		cms_share_unlock_all(offer->org, offer->offer_id);
 	return false;
 }
 
@@ -516,66 +357,6 @@ is_judged(const CmsCount *count)
 	return count->uses != 0 || (count->held >= 0 && count->held_discount != NULL);
 }
 
-/* Where caps were changed past the trigger, rules that read the caps and shares would never agree. */
-static void
-require_shares(const CmsOffer *offer)
-{
-	Datum values[] = {Int32GetDatum(offer->org), Int64GetDatum(offer->offer_id)};
-
-	if (cms_plan_run(&other_shares, values, NULL, false) != 0)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("the counters of offer " INT64_FORMAT " do not agree with its caps",
-					offer->offer_id),
-			 errhint(
-				 "Triggers were off when a cap was changed. Change max_redemptions, max_discount_total or max_issued of the offer and back: that spreads its caps anew.")));
-}
-
-/* Spreads what is left anew; false, and nothing changed: it is less than this call needs. */
-static bool
-spread(const CmsOffer *offer, const CmsCount *count)
-{
-	CmsParams params = {0};
-
-	cms_param_int(&params, offer->org);
-	cms_param_int64(&params, offer->offer_id);
-	cms_param_int64(&params, count->issued);
-	cms_param_int64(&params, count->uses + count->forfeited_uses + count->held);
-	cms_param_numeric(&params, discount_of(count));
-	cms_param_bool(&params, offer->method == CMS_METHOD_RANDOMISED);
-	return cms_plan_write(&spread_anew, params.values, params.nulls) > 0;
-}
-
-/* What the call takes of the budget. */
-static Numeric
-discount_of(const CmsCount *count)
-{
-	Numeric needed = cms_money_zero();
-
-	if (count->discount)
-		needed = cms_money_add(needed, count->discount);
-	if (count->forfeited_discount)
-		needed = cms_money_add(needed, count->forfeited_discount);
-	if (count->held_discount)
-		needed = cms_money_add(needed, count->held_discount);
-	return needed;
-}
-
-static void
-lock_all(int org, int64 offer_id)
-{
-	for (int slot = 0; slot < SLOTS; slot++)
-		cms_lock_slot(org, offer_id, slot);
-}
-
-static void
-unlock_all(int org, int64 offer_id)
-{
-	for (int slot = 0; slot < SLOTS; slot++)
-		cms_unlock_slot(org, offer_id, slot);
-}
-
 /*
  * A hold is ended by whoever has the lock of its slot. Under that lock it is held or not, and
  * nobody else's statement is waited for.
@@ -583,33 +364,25 @@ unlock_all(int org, int64 offer_id)
 bool
 cms_counter_exchange(const CmsOffer *offer, int slot, int64 hold_id, const CmsCount *count)
 {
-	CmsParams params = {0};
-
 	cms_lock_slot(offer->org, offer->offer_id, slot);
 	if (is_held(offer->org, hold_id) && add_to(offer, slot, count))
 		return true;
 	cms_unlock_slot(offer->org, offer->offer_id, slot);
 
-	lock_all(offer->org, offer->offer_id);
+	cms_share_lock_all(offer->org, offer->offer_id);
 	if (!rules_stand(offer, count))
 	{
-		unlock_all(offer->org, offer->offer_id);
+		cms_share_unlock_all(offer->org, offer->offer_id);
 		return false;
 	}
 	/* maybe this very hold: who asks reads again */
 	if (settle(offer->org, offer->offer_id, count->at, AT_ONCE) > 0)
 		return false;
-	cms_param_int(&params, offer->org);
-	cms_param_int64(&params, offer->offer_id);
-	cms_param_int(&params, slot);
-	cms_param_int64(&params, count->issued);
-	cms_param_numeric(&params, discount_of(count));
-	if (is_held(offer->org, hold_id) &&
-		cms_plan_write(&spread_to_one, params.values, params.nulls) > 0 &&
+	if (is_held(offer->org, hold_id) && cms_share_spread_to_one(offer, slot, count) &&
 		add_to(offer, slot, count))
 		return true;
-	require_shares(offer);
-	unlock_all(offer->org, offer->offer_id);
+	cms_share_require(offer);
+	cms_share_unlock_all(offer->org, offer->offer_id);
 	return false;
 }
 
@@ -626,10 +399,10 @@ cms_counter_settle_holds(int org, int64 offer_id, TimestampTz at, int64 how_many
 {
 	int64 holds;
 
-	lock_all(org, offer_id);
+	cms_share_lock_all(org, offer_id);
 	holds = settle(org, offer_id, at, how_many);
 	if (holds == 0)
-		unlock_all(org, offer_id);
+		cms_share_unlock_all(org, offer_id);
 	return holds;
 }
 
@@ -668,8 +441,8 @@ cms_counter_lock(int org, int64 offer_id, CmsTotals *result)
 
 	if (cms_plan_run(&lock_offer, values, NULL, false) == 0)
 		cms_offer_unknown(offer_id);
-	lock_all(org, offer_id);
-	cms_plan_run_latest(&lock_slots, values, NULL);
+	cms_share_lock_all(org, offer_id);
+	cms_share_lock_rows(org, offer_id);
 	cms_plan_run_latest(&totals, values, NULL);
 	read_totals(result);
 }
@@ -692,11 +465,11 @@ cms_counter_issues_left(const CmsOffer *offer)
 	int64 left = 0;
 
 	if (!slot_exists(offer->org, offer->offer_id, 0))
-		make_slot(offer->org, offer->offer_id, 0);
+		cms_share_make_slot(offer->org, offer->offer_id, 0);
 	/* what others have counted is final then, and whoever waits for them may go on */
-	lock_all(offer->org, offer->offer_id);
+	cms_share_lock_all(offer->org, offer->offer_id);
 	slots = cms_plan_run(&shares, values, NULL, false);
-	unlock_all(offer->org, offer->offer_id);
+	cms_share_unlock_all(offer->org, offer->offer_id);
 	if (slots == 0)
 		cms_offer_unknown(offer->offer_id);
 	for (uint64 i = 0; i < slots; i++)
@@ -731,7 +504,7 @@ cms_counter_positions_take(int org, int64 offer_id, int64 want, int64 space, int
 	{
 		/* the offer's row comes before its slots in the order of locks */
 		cms_unlock_slot(org, offer_id, 0);
-		make_slot(org, offer_id, 0);
+		cms_share_make_slot(org, offer_id, 0);
 		cms_lock_slot(org, offer_id, 0);
 	}
 	if (cms_plan_run(&lock_positions, values, NULL, false) == 0)
@@ -750,39 +523,4 @@ cms_counter_positions_give_back(int org, int64 offer_id, int64 count)
 
 	if (count > 0)
 		cms_plan_write(&give_back_positions, values, NULL);
-}
-
-/*
- * The offer's row is locked, so no slot is made meanwhile. A fixed snapshot may not show
- * all there are.
- */
-uint64
-cms_counter_lock_all(int org, int64 offer_id)
-{
-	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id), Int32GetDatum(SLOTS)};
-	uint64 all;
-	uint64 rows;
-
-	cms_plan_run(&make_all, values, NULL, false);
-	lock_all(org, offer_id);
-	all = cms_plan_run_latest(&find_slots, values, NULL);
-	rows = cms_plan_run(&lock_slots, values, NULL, false);
-	if (rows < all)
-		cms_plan_conflict("use of the offer");
-	return rows;
-}
-
-void
-cms_counter_set_caps(int org, int64 offer_id, const CmsCaps *caps)
-{
-	CmsParams params = {0};
-
-	cms_param_int(&params, org);
-	cms_param_int64(&params, offer_id);
-	cms_param(&params, caps->max_issued, caps->no_max_issued);
-	cms_param(&params, caps->max_redemptions, caps->no_max_redemptions);
-	cms_param(&params, caps->max_discount_total, caps->no_max_discount_total);
-	cms_param_int(&params, caps->new_customer_rules ? 1 : 0);
-	cms_param_bool(&params, caps->randomised);
-	cms_plan_write(&set_caps, params.values, params.nulls);
 }

@@ -74,25 +74,4 @@ cms_counter_positions_take(int org, int64 offer_id, int64 want, int64 space, int
 /* Gives the last "count" positions back that this transaction took. */
 extern void cms_counter_positions_give_back(int org, int64 offer_id, int64 count);
 
-/* For the offer's trigger, whose row is locked: the caps as they are now, NULL for none. */
-typedef struct CmsCaps
-{
-	Datum max_issued; /* bigint */
-	Datum max_redemptions;
-	Datum max_discount_total; /* numeric */
-	bool no_max_issued;
-	bool no_max_redemptions;
-	bool no_max_discount_total;
-	bool randomised;
-	bool new_customer_rules; /* limits or the gap per customer changed */
-} CmsCaps;
-
-/*
- * Locks the counters of the offer, all that there are, made where missing. Rows of SPI_tuptable:
- * issued, uses that count, whether ever used.
- */
-extern uint64 cms_counter_lock_all(int org, int64 offer_id);
-/* Spreads new caps over the counters that are locked. */
-extern void cms_counter_set_caps(int org, int64 offer_id, const CmsCaps *caps);
-
 #endif

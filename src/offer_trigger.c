@@ -16,11 +16,11 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "counter.h"
 #include "offer_check.h"
 #include "org.h"
 #include "plan.h"
 #include "settings.h"
+#include "share.h"
 
 /* which list has rows, of those that the offer is about to stop using */
 static CmsPlan list_in_use = {
@@ -240,7 +240,7 @@ move_caps(const CmsRecord *record)
 		!cms_record_changed(record, "max_discount_total") && !customer_rules_changed(record))
 		return;
 
-	rows = cms_counter_lock_all(org, offer_id);
+	rows = cms_share_lock_to_change(org, offer_id);
 	for (uint64 i = 0; i < rows; i++)
 		issued += cms_row_int64(i, 1, 0);
 	if (cms_record_changed(record, "max_issued") &&
@@ -257,7 +257,7 @@ move_caps(const CmsRecord *record)
 		cms_record_value(record, "max_discount_total", &caps.no_max_discount_total);
 	caps.randomised = cms_record_is(record, "code_method", "RANDOMISED");
 	caps.new_customer_rules = customer_rules_changed(record);
-	cms_counter_set_caps(org, offer_id, &caps);
+	cms_share_set_caps(org, offer_id, &caps);
 }
 
 static bool
@@ -282,7 +282,7 @@ remove_offer(const CmsRecord *record)
 
 	for (int i = 0; i < lengthof(remove_codes); i++)
 		cms_plan_write(&remove_codes[i], values, NULL);
-	rows = cms_counter_lock_all((int) cms_record_int(record, "org_id"), offer_id);
+	rows = cms_share_lock_to_change((int) cms_record_int(record, "org_id"), offer_id);
 	for (uint64 i = 0; i < rows; i++)
 	{
 		if (cms_row_int64(i, 1, 0) == 0 && cms_row_int64(i, 2, 0) == 0 &&
