@@ -2,7 +2,9 @@
 # 64 sessions against each limit, at each isolation level. Afterwards the limit is reached exactly,
 # every answer is accounted for, and nothing that recount() of test/isolation/oracle.sql looks at is
 # wrong. No call fails, and none dies in a deadlock; only a fixed snapshot may be told to try again.
-# server: --set autovacuum=off
+# The server keeps conflicts of SERIALIZABLE transactions in a pool whose size follows max_connections; 64
+# sessions at once can use up that of 150.
+# server: --set autovacuum=off --set max_connections=600
 set -euo pipefail
 # shellcheck source=test/cluster/sessions
 . "$(dirname "${BASH_SOURCE[0]}")/sessions"
