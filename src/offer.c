@@ -1,7 +1,7 @@
 /*
  * offer.c
- *	  Offers compiled into structs. One statement reads all of an offer, so that a struct never
- *	  mixes two states. The copies that are kept are in offer_cache.c.
+ *	  Offers compiled into structs. An offer and its lists are read each with the version, so that
+ *	  a struct never mixes two states. The copies that are kept are in offer_cache.c.
  */
 #include "cms.h"
 

@@ -28,30 +28,34 @@ static Numeric discount_of(const CmsCount *count);
 	"LEAST(" CMS_SLOTS_TEXT ", GREATEST(1, trunc(" room " / (" CMS_SHARE_WORTH_TEXT " * " need \
 	"))))"
 
+/* The portions of slot s, where t has what is left of each cap, and over how many slots it goes. */
+#define ISSUES PORTION("t.issues", "t.issue_slots")
+#define REDEMPTIONS PORTION("t.redemptions", "t.redemption_slots")
+#define BUDGET PORTION("t.budget", "t.budget_slots")
+/* Over how many slots, where what is left is in r, and a call takes one unit. */
+#define ISSUE_SLOTS WIDTH("r.issues", "1")
+#define REDEMPTION_SLOTS WIDTH("r.redemptions", "1")
+/* and where it takes the units that are $3, $4 and $5 */
+#define ISSUE_SLOTS_NEEDED WIDTH("r.issues", "GREATEST($3, 1)")
+#define REDEMPTION_SLOTS_NEEDED WIDTH("r.redemptions", "GREATEST($4, 1)")
+#define BUDGET_SLOTS_NEEDED WIDTH("r.budget", "$5")
+
 static CmsPlan make = {
 	"INSERT INTO cms.offer_slot (org_id, offer_id, slot, issue_share, redemption_share, budget_share, customer_epoch)"
-	" SELECT o.org_id, o.offer_id, s.slot,"
-	" " PORTION(
-		"o.max_issued::numeric",
-		"CASE WHEN o.code_method = 'RANDOMISED' THEN 1 ELSE " WIDTH(
-			"o.max_issued::numeric",
-			"1") " END") ","
-						 " " PORTION(
-							 "o.max_redemptions::numeric",
-							 WIDTH(
-								 "o.max_redemptions::numeric",
-								 "1")) ","
-									   " " PORTION(
-										   "o.max_discount_total",
-										   CMS_SLOTS_TEXT) ","
-														   " COALESCE((SELECT max(t.customer_epoch) FROM cms.offer_slot t"
-														   "  WHERE t.org_id = $1 AND t.offer_id = $2), 0)"
-														   " FROM cms.offer o CROSS JOIN generate_series(0, " CMS_SLOTS_TEXT
-														   " - 1) s (slot)"
-														   " WHERE o.org_id = $1 AND o.offer_id = $2 AND (s.slot IN (0, $3) OR o.max_issued IS NOT NULL"
-														   "  OR o.max_redemptions IS NOT NULL OR o.max_discount_total IS NOT NULL)"
-														   " ORDER BY s.slot FOR SHARE OF o"
-														   " ON CONFLICT DO NOTHING",
+	" SELECT o.org_id, o.offer_id, s.slot, " ISSUES ", " REDEMPTIONS ", " BUDGET ","
+	" COALESCE((SELECT max(e.customer_epoch) FROM cms.offer_slot e"
+	"  WHERE e.org_id = $1 AND e.offer_id = $2), 0)"
+	" FROM cms.offer o"
+	" CROSS JOIN generate_series(0, " CMS_SLOTS_TEXT " - 1) s (slot)"
+	" CROSS JOIN LATERAL (SELECT o.max_issued::numeric AS issues,"
+	"  o.max_redemptions::numeric AS redemptions, o.max_discount_total AS budget) r"
+	" CROSS JOIN LATERAL (SELECT r.issues, r.redemptions, r.budget,"
+	"  CASE WHEN o.code_method = 'RANDOMISED' THEN 1 ELSE " ISSUE_SLOTS " END AS issue_slots,"
+	"  " REDEMPTION_SLOTS " AS redemption_slots, " CMS_SLOTS_TEXT " AS budget_slots) t"
+	" WHERE o.org_id = $1 AND o.offer_id = $2 AND (s.slot IN (0, $3) OR o.max_issued IS NOT NULL"
+	"  OR o.max_redemptions IS NOT NULL OR o.max_discount_total IS NOT NULL)"
+	" ORDER BY s.slot FOR SHARE OF o"
+	" ON CONFLICT DO NOTHING",
 	3,
 	{INT4OID, INT8OID, INT4OID}};
 
@@ -63,58 +67,42 @@ static CmsPlan make_all = {
 	3,
 	{INT4OID, INT8OID, INT4OID}};
 
-#define SPREAD_SET                                                                                                                   \
-	"UPDATE cms.offer_slot s SET"                                                                                                    \
-	" issue_share = s.issued + " PORTION(                                                                                            \
-		"t.issues",                                                                                                                  \
-		"t.issue_slots") ","                                                                                                         \
-						 " redemption_share = s.uses + s.forfeited_uses + s.held + " PORTION(                                        \
-							 "t.redemptions",                                                                                        \
-							 "t.redemption_slots") ","                                                                               \
-												   " budget_share = s.discount + s.forfeited_discount + s.held_discount + " PORTION( \
-													   "t.budget",                                                                   \
-													   "t.budget_slots") ", redemptions_closed = COALESCE(t.redemptions < 0, false), budget_closed = COALESCE(t.budget < 0, false)"
+#define SPREAD_SET                                                                      \
+	"UPDATE cms.offer_slot s SET issue_share = s.issued + " ISSUES ","                  \
+	" redemption_share = s.uses + s.forfeited_uses + s.held + " REDEMPTIONS ","         \
+	" budget_share = s.discount + s.forfeited_discount + s.held_discount + " BUDGET "," \
+	" redemptions_closed = COALESCE(t.redemptions < 0, false),"                         \
+	" budget_closed = COALESCE(t.budget < 0, false)"
 
 /* The caps as the offer has them now; the slots are locked. */
 static CmsPlan set_caps = {
 	SPREAD_SET
 	", customer_epoch = s.customer_epoch + $6"
 	" FROM (SELECT r.issues, r.redemptions, r.budget,"
-	"  CASE WHEN $7 THEN 1 ELSE " WIDTH(
-		"r.issues",
-		"1") " END AS issue_slots,"
-			 "  " WIDTH(
-				 "r.redemptions",
-				 "1") " AS redemption_slots, " CMS_SLOTS_TEXT " AS budget_slots"
-					  "  FROM (SELECT $3 - sum(issued) AS issues, $4 - sum(uses + forfeited_uses + held) AS redemptions,"
-					  "   $5 - sum(discount + forfeited_discount + held_discount) AS budget"
-					  "   FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2) r) t"
-					  " WHERE s.org_id = $1 AND s.offer_id = $2",
+	"  CASE WHEN $7 THEN 1 ELSE " ISSUE_SLOTS " END AS issue_slots,"
+	"  " REDEMPTION_SLOTS " AS redemption_slots, " CMS_SLOTS_TEXT " AS budget_slots"
+	"  FROM (SELECT $3 - sum(issued) AS issues, $4 - sum(uses + forfeited_uses + held) AS redemptions,"
+	"   $5 - sum(discount + forfeited_discount + held_discount) AS budget"
+	"   FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2) r) t"
+	" WHERE s.org_id = $1 AND s.offer_id = $2",
 	7,
 	{INT4OID, INT8OID, INT8OID, INT8OID, NUMERICOID, INT4OID, BOOLOID}};
 
 /* What is left is spread anew if there is as much as this call needs; the slots are locked. */
 static CmsPlan spread_anew = {
-	SPREAD_SET
-	" FROM (SELECT r.issues, r.redemptions, r.budget,"
-	"  CASE WHEN $6 THEN 1 ELSE " WIDTH(
-		"r.issues",
-		"GREATEST($3, 1)") " END AS issue_slots,"
-						   "  " WIDTH(
-							   "r.redemptions",
-							   "GREATEST($4, 1)") " AS redemption_slots,"
-												  "  CASE WHEN $5 > 0 THEN " WIDTH(
-													  "r.budget",
-													  "$5") " ELSE " CMS_SLOTS_TEXT
-															" END AS budget_slots"
-															"  FROM (SELECT sum(issue_share - issued) AS issues,"
-															"   sum(redemption_share - uses - forfeited_uses - held) AS redemptions,"
-															"   sum(budget_share - discount - forfeited_discount - held_discount) AS budget"
-															"   FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2) r) t"
-															" WHERE s.org_id = $1 AND s.offer_id = $2"
-															" AND ($3 <= 0 OR t.issues IS NULL OR t.issues >= $3)"
-															" AND ($4 <= 0 OR t.redemptions IS NULL OR t.redemptions >= $4)"
-															" AND ($5 <= 0 OR t.budget IS NULL OR t.budget >= $5)",
+	SPREAD_SET " FROM (SELECT r.issues, r.redemptions, r.budget,"
+			   "  CASE WHEN $6 THEN 1 ELSE " ISSUE_SLOTS_NEEDED " END AS issue_slots,"
+			   "  " REDEMPTION_SLOTS_NEEDED " AS redemption_slots,"
+			   "  CASE WHEN $5 > 0 THEN " BUDGET_SLOTS_NEEDED " ELSE " CMS_SLOTS_TEXT
+			   " END AS budget_slots"
+			   "  FROM (SELECT sum(issue_share - issued) AS issues,"
+			   "   sum(redemption_share - uses - forfeited_uses - held) AS redemptions,"
+			   "   sum(budget_share - discount - forfeited_discount - held_discount) AS budget"
+			   "   FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2) r) t"
+			   " WHERE s.org_id = $1 AND s.offer_id = $2"
+			   " AND ($3 <= 0 OR t.issues IS NULL OR t.issues >= $3)"
+			   " AND ($4 <= 0 OR t.redemptions IS NULL OR t.redemptions >= $4)"
+			   " AND ($5 <= 0 OR t.budget IS NULL OR t.budget >= $5)",
 	6,
 	{INT4OID, INT8OID, INT8OID, INT8OID, NUMERICOID, BOOLOID}};
 
