@@ -20,6 +20,8 @@
 #include "allowance.h"
 #include "plan.h"
 
+static void key_of(const CmsOffer *offer, const char *customer, int64 coupon_id, CmsParams *params);
+static void take_row(CmsAllowanceRow *row);
 static void read_row(const CmsOffer *offer, const char *customer, int64 coupon_id, bool read_only,
 					 bool lazy, CmsAllowanceRow *row);
 static void
@@ -31,6 +33,8 @@ static bool write_row(const CmsOffer *offer, const char *customer, int64 coupon_
 					  bool has_hold, TimestampTz held_until, CmsAllowanceRow *row);
 static bool use_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int limit,
 					TimestampTz at, CmsAllowanceRow *row);
+static void
+undo_row(const CmsOffer *offer, const char *customer, int64 coupon_id, CmsAllowanceRow *row);
 static bool make_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int more,
 					 CmsAllowanceRow *row);
 static bool give_back_row(const CmsOffer *offer, const char *customer, int64 coupon_id);
@@ -139,12 +143,8 @@ read_row(const CmsOffer *offer, const char *customer, int64 coupon_id, bool read
 		 CmsAllowanceRow *row)
 {
 	CmsParams params = {0};
-	bool isnull;
 
-	cms_param_int(&params, offer->org);
-	cms_param_int64(&params, offer->offer_id);
-	cms_param_text(&params, customer);
-	cms_param_int64(&params, coupon_id);
+	key_of(offer, customer, coupon_id, &params);
 	cms_param_int(&params, offer->customer_epoch);
 	row->exists = cms_plan_run(&find, params.values, params.nulls, read_only) == 1;
 	if (!row->exists && lazy)
@@ -153,6 +153,24 @@ read_row(const CmsOffer *offer, const char *customer, int64 coupon_id, bool read
 		row->changes = cms_row_int32(0, 3, 0);
 	else
 		cms_plan_run(&count_uses, params.values, params.nulls, read_only);
+	take_row(row);
+}
+
+static void
+key_of(const CmsOffer *offer, const char *customer, int64 coupon_id, CmsParams *params)
+{
+	cms_param_int(params, offer->org);
+	cms_param_int64(params, offer->offer_id);
+	cms_param_text(params, customer);
+	cms_param_int64(params, coupon_id);
+}
+
+/* The uses and the hint at holds that a statement has answered. */
+static void
+take_row(CmsAllowanceRow *row)
+{
+	bool isnull;
+
 	row->counted = true;
 	row->uses = cms_row_int32(0, 1, 0);
 	row->held_until = DatumGetTimestampTz(cms_row_value(0, 2, &isnull));
@@ -189,10 +207,7 @@ read_holds(const CmsOffer *offer, int64 coupon_id, const CmsUseRequest *request,
 	CmsParams params = {0};
 
 	gap_of(offer, request->at, &first, &end);
-	cms_param_int(&params, offer->org);
-	cms_param_int64(&params, offer->offer_id);
-	cms_param_text(&params, request->customer);
-	cms_param_int64(&params, coupon_id);
+	key_of(offer, request->customer, coupon_id, &params);
 	cms_param_instant(&params, request->at);
 	cms_param_int64(&params, own_hold);
 	cms_param_instant(&params, first);
@@ -241,7 +256,7 @@ cms_allowance_use(const CmsOffer *offer, const char *customer, int64 coupon_id,
 							  one))
 		return true;
 	if (all->kept)
-		write_row(offer, customer, 0, all->uses - 1, all->has_hold, all->held_until, all);
+		undo_row(offer, customer, 0, all);
 	return false;
 }
 
@@ -250,14 +265,14 @@ static bool
 use_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int limit, TimestampTz at,
 		CmsAllowanceRow *row)
 {
-	if (row->exists || row->counted)
+	if (row->counted)
 		return write_row(
 			offer, customer, coupon_id, row->uses + 1, row->has_hold, row->held_until, row);
 	if (!make_row(offer, customer, coupon_id, 1, row))
 		return false;
 	if ((limit == CMS_UNLIMITED || row->uses <= limit) && !(row->has_hold && row->held_until > at))
 		return true;
-	write_row(offer, customer, coupon_id, row->uses - 1, row->has_hold, row->held_until, row);
+	undo_row(offer, customer, coupon_id, row);
 	return false;
 }
 
@@ -267,22 +282,15 @@ make_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int more,
 		 CmsAllowanceRow *row)
 {
 	CmsParams params = {0};
-	bool isnull;
 
-	cms_param_int(&params, offer->org);
-	cms_param_int64(&params, offer->offer_id);
-	cms_param_text(&params, customer);
-	cms_param_int64(&params, coupon_id);
+	key_of(offer, customer, coupon_id, &params);
 	cms_param_int(&params, offer->customer_epoch);
 	cms_param_int(&params, more);
 	if (cms_plan_write(&insert_counted, params.values, params.nulls) == 0)
 		return false;
 	row->exists = true;
-	row->counted = true;
 	row->changes = 0;
-	row->uses = cms_row_int32(0, 1, 0);
-	row->held_until = DatumGetTimestampTz(cms_row_value(0, 2, &isnull));
-	row->has_hold = !isnull;
+	take_row(row);
 	return true;
 }
 
@@ -290,13 +298,17 @@ void
 cms_allowance_undo_use(const CmsOffer *offer, const char *customer, int64 coupon_id,
 					   CmsAllowance *allowance)
 {
-	CmsAllowanceRow *all = &allowance->of_offer;
-	CmsAllowanceRow *one = &allowance->of_coupon;
+	if (allowance->of_offer.kept)
+		undo_row(offer, customer, 0, &allowance->of_offer);
+	if (allowance->of_coupon.kept)
+		undo_row(offer, customer, coupon_id, &allowance->of_coupon);
+}
 
-	if (all->kept)
-		write_row(offer, customer, 0, all->uses - 1, all->has_hold, all->held_until, all);
-	if (one->kept)
-		write_row(offer, customer, coupon_id, one->uses - 1, one->has_hold, one->held_until, one);
+/* What this transaction has written just now: nothing can be in the way. */
+static void
+undo_row(const CmsOffer *offer, const char *customer, int64 coupon_id, CmsAllowanceRow *row)
+{
+	write_row(offer, customer, coupon_id, row->uses - 1, row->has_hold, row->held_until, row);
 }
 
 bool
@@ -329,10 +341,7 @@ write_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int uses
 	CmsParams params = {0};
 	uint64 rows;
 
-	cms_param_int(&params, offer->org);
-	cms_param_int64(&params, offer->offer_id);
-	cms_param_text(&params, customer);
-	cms_param_int64(&params, coupon_id);
+	key_of(offer, customer, coupon_id, &params);
 	cms_param_int(&params, uses);
 	cms_param(&params, TimestampTzGetDatum(held_until), !has_hold);
 	cms_param_int(&params, offer->customer_epoch);
@@ -376,10 +385,7 @@ give_back_row(const CmsOffer *offer, const char *customer, int64 coupon_id)
 	CmsParams params = {0};
 	CmsAllowanceRow row;
 
-	cms_param_int(&params, offer->org);
-	cms_param_int64(&params, offer->offer_id);
-	cms_param_text(&params, customer);
-	cms_param_int64(&params, coupon_id);
+	key_of(offer, customer, coupon_id, &params);
 	cms_param_int(&params, offer->customer_epoch);
 	return cms_plan_write(&take_back, params.values, params.nulls) == 1 ||
 		   make_row(offer, customer, coupon_id, 0, &row) ||

@@ -22,7 +22,6 @@
 #include "message.h"
 #include "money.h"
 #include "plan.h"
-#include "redeem.h"
 #include "result.h"
 #include "text.h"
 
@@ -141,7 +140,7 @@ confirm_once(Confirmation *c)
 		return true;
 
 	late = held->status != CMS_HOLD_HELD || held->expires_at <= use->request.at;
-	cms_redeem_require_recent(use->found.offer, use->request.at);
+	cms_org_rules_require_recent(&use->found.offer->org_rules, use->request.at);
 	if (late)
 		take_anew(c);
 	else if (use->found.coupon.revoked)

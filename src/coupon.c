@@ -73,6 +73,18 @@ static CmsPlan common_offer = {
 	2,
 	{INT4OID, TEXTOID}};
 
+static CmsPlan new_coupon = {
+	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at, expires_at,"
+	" held_until, uses, last_redeemed_at)"
+	" VALUES ($1, nextval('cms.coupon_id_seq'), $2, $3, true, $4, CASE WHEN $4 IS NOT NULL THEN 1 END, $5, $6,"
+	" $7, CASE WHEN $7 IS NULL THEN 1 ELSE 0 END, CASE WHEN $7 IS NULL THEN $5 END)"
+	" ON CONFLICT DO NOTHING RETURNING coupon_id",
+	7,
+	{INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+
+static CmsPlan delete_coupon = {
+	"DELETE FROM cms.coupon WHERE org_id = $1 AND coupon_id = $2", 2, {INT4OID, INT8OID}};
+
 static CmsPlan resolve_place = {
 	"SELECT t.parent_id, s.entity_id, s.parent_id, z.parent_id"
 	" FROM (SELECT 1) one"
@@ -213,6 +225,35 @@ read_found(int org, CmsFind how, CmsFound *found)
 	found->place = *(ItemPointer) DatumGetPointer(cms_row_value(0, 13, &isnull));
 	found->locked = how == CMS_FIND_LOCKED;
 	found->offer = cms_offer_of_version(org, coupon->offer_id, version, how == CMS_FIND_READ_ONLY);
+}
+
+bool
+cms_coupon_make(CmsFound *found, const char *code, const CmsUseRequest *request,
+				const TimestampTz *held_until)
+{
+	TimestampTz own_end = 0;
+	bool has_own_end = cms_rule_own_end(found->offer, request->at, &own_end);
+	CmsParams params = {0};
+
+	cms_param_int(&params, found->offer->org);
+	cms_param_int64(&params, found->offer->offer_id);
+	cms_param_text(&params, code);
+	cms_param_text(&params, request->customer);
+	cms_param_instant(&params, request->at);
+	cms_param(&params, TimestampTzGetDatum(own_end), !has_own_end);
+	cms_param(&params, TimestampTzGetDatum(held_until ? *held_until : 0), held_until == NULL);
+	if (cms_plan_run(&new_coupon, params.values, params.nulls, false) == 0)
+		return false;
+	found->coupon.coupon_id = cms_row_int64(0, 1, 0);
+	return true;
+}
+
+void
+cms_coupon_unmake(const CmsFound *found)
+{
+	Datum values[] = {Int32GetDatum(found->offer->org), Int64GetDatum(found->coupon.coupon_id)};
+
+	cms_plan_write(&delete_coupon, values, NULL);
 }
 
 /* F29: a till is in a store, a store in a zone, a zone in a concept, as far as they are registered. */

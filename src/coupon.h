@@ -45,6 +45,15 @@ cms_coupon_find(int org, const char *code, const char *customer, CmsFind how, Cm
 /* Finds and locks the coupon of a hold. False: there is no such hold in the org. */
 extern bool cms_coupon_find_held(int org, int64 hold_id, CmsFound *found);
 
+/*
+ * F24: the redeemer's own coupon of a common code comes into being, by its first use or by a hold
+ * until "held_until" (NULL: none). False: it is there already.
+ */
+extern bool cms_coupon_make(CmsFound *found, const char *code, const CmsUseRequest *request,
+							const TimestampTz *held_until);
+/* Takes it back, before anybody has seen it. */
+extern void cms_coupon_unmake(const CmsFound *found);
+
 /* Where till and store are; MS010 if they contradict. Fills place->store of a registered till. */
 extern void cms_coupon_resolve_place(int org, CmsPlace *place, bool read_only);
 

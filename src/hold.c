@@ -68,11 +68,7 @@ static void hold(Holding *h);
 static bool hold_once(Holding *h);
 static bool answer_again(Holding *h);
 static bool read_before(Holding *h);
-static bool is_anonymous(const Holding *h);
-static bool same_request(const Holding *h);
 static bool write_all(Holding *h);
-static bool insert_coupon(Holding *h);
-static void delete_coupon_made(const Holding *h);
 static bool take_all(Holding *h);
 static bool count_hold(Holding *h);
 static bool insert_hold(Holding *h);
@@ -155,17 +151,6 @@ static CmsPlan mark = {"UPDATE cms.hold SET status = $3, ended_at = $4, redempti
 					   " WHERE org_id = $1 AND hold_id = $2",
 					   5,
 					   {INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID, INT8OID}};
-
-static CmsPlan new_coupon = {
-	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at, expires_at,"
-	" held_until)"
-	" VALUES ($1, nextval('cms.coupon_id_seq'), $2, $3, true, $4, CASE WHEN $4 IS NOT NULL THEN 1 END, $5, $6, $7)"
-	" ON CONFLICT DO NOTHING RETURNING coupon_id",
-	7,
-	{INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
-
-static CmsPlan delete_coupon = {
-	"DELETE FROM cms.coupon WHERE org_id = $1 AND coupon_id = $2", 2, {INT4OID, INT8OID}};
 
 static CmsPlan hold_coupon = {
 	"UPDATE cms.coupon SET held_until = GREATEST(held_until, $3) WHERE org_id = $1 AND coupon_id = $2",
@@ -274,7 +259,8 @@ answer_again(Holding *h)
 	if (!read_before(h) ||
 		(before->status == CMS_HOLD_HELD && before->expires_at <= use->request.at))
 		return false;
-	if (!same_request(h))
+	if (!cms_use_same_request(
+			use, before->bill_amount, before->customer, before->store, before->till, false))
 	{
 		use->reason = CMS_BILL_CONFLICT;
 		h->message =
@@ -300,7 +286,7 @@ static bool
 read_before(Holding *h)
 {
 	const CmsUse *use = &h->use;
-	bool anonymous = is_anonymous(h);
+	bool anonymous = cms_use_is_anonymous(&h->use);
 	Datum values[] = {
 		Int32GetDatum(use->org),
 		Int64GetDatum(anonymous ? use->found.coupon.offer_id : use->found.coupon.coupon_id),
@@ -316,24 +302,6 @@ read_before(Holding *h)
 	return true;
 }
 
-/* Nobody in particular holds a common code: each time a coupon of its own. */
-static bool
-is_anonymous(const Holding *h)
-{
-	return h->use.found.common && h->use.request.customer == NULL;
-}
-
-static bool
-same_request(const Holding *h)
-{
-	const CmsUseRequest *request = &h->use.request;
-
-	return cms_money_compare(h->before.bill_amount, request->bill_amount) == 0 &&
-		   cms_text_equal(h->before.customer, request->customer) &&
-		   cms_text_equal(h->before.store, request->place.store) &&
-		   cms_text_equal(h->before.till, request->place.till);
-}
-
 /* The writes that decide. False: another transaction was faster, nothing is written. */
 static bool
 write_all(Holding *h)
@@ -343,7 +311,7 @@ write_all(Holding *h)
 	Datum hold_slot[3] = {Int32GetDatum(use->org)};
 
 	h->hold_id = 0;
-	if (make_coupon && !insert_coupon(h))
+	if (make_coupon && !cms_coupon_make(&use->found, use->code, &use->request, &h->expires_at))
 		return false;
 	if (!take_all(h))
 	{
@@ -351,7 +319,7 @@ write_all(Holding *h)
 		if (h->hold_id != 0)
 			cms_plan_write(&delete_hold, hold_slot, NULL);
 		if (make_coupon)
-			delete_coupon_made(h);
+			cms_coupon_unmake(&use->found);
 		return false;
 	}
 	if (h->before.hold_id != 0)
@@ -373,36 +341,6 @@ write_all(Holding *h)
 	return true;
 }
 
-/* F24: as a redemption would make it, the redeemer's own coupon of a common code. False: it is there already. */
-static bool
-insert_coupon(Holding *h)
-{
-	CmsUse *use = &h->use;
-	TimestampTz own_end = 0;
-	bool has_own_end = cms_rule_own_end(use->found.offer, use->request.at, &own_end);
-	CmsParams params = {0};
-
-	cms_param_int(&params, use->org);
-	cms_param_int64(&params, use->found.offer->offer_id);
-	cms_param_text(&params, use->code);
-	cms_param_text(&params, use->request.customer);
-	cms_param_instant(&params, use->request.at);
-	cms_param(&params, TimestampTzGetDatum(own_end), !has_own_end);
-	cms_param_instant(&params, h->expires_at);
-	if (cms_plan_run(&new_coupon, params.values, params.nulls, false) == 0)
-		return false;
-	use->found.coupon.coupon_id = cms_row_int64(0, 1, 0);
-	return true;
-}
-
-static void
-delete_coupon_made(const Holding *h)
-{
-	Datum values[] = {Int32GetDatum(h->use.org), Int64GetDatum(h->use.found.coupon.coupon_id)};
-
-	cms_plan_write(&delete_coupon, values, NULL);
-}
-
 /*
  * What can refuse, in the order of locks. Nobody's holds of a common code have only the order in
  * common, so the row itself decides between two of them, and comes first.
@@ -412,7 +350,7 @@ take_all(Holding *h)
 {
 	CmsUse *use = &h->use;
 
-	if (is_anonymous(h) && h->before.hold_id == 0 && !insert_hold(h))
+	if (cms_use_is_anonymous(&h->use) && h->before.hold_id == 0 && !insert_hold(h))
 		return false;
 	/* what the customer's row is told in vain does no harm */
 	return cms_allowance_hold(use->found.offer,
@@ -435,13 +373,7 @@ count_hold(Holding *h)
 		.at = use->request.at,
 	};
 
-	if (!use->found.coupon.issued)
-	{
-		count.issued = 1;
-		count.stock = use->found.common ? 0 : -1;
-		count.has_issue_time = true;
-		count.issue_time = use->request.at;
-	}
+	cms_use_count_issue(use, &count);
 	if (before->hold_id == 0)
 		return cms_counter_add_in(use->found.offer, &count, &h->slot);
 	h->slot = before->slot;
@@ -462,7 +394,7 @@ insert_hold(Holding *h)
 	cms_param_int64(&params, use->found.offer->offer_id);
 	cms_param_int64(&params, use->found.coupon.coupon_id);
 	cms_param_text(&params, request->customer);
-	cms_param_bool(&params, is_anonymous(h));
+	cms_param_bool(&params, cms_use_is_anonymous(&h->use));
 	cms_param_text(&params, use->ref);
 	cms_param_numeric(&params, request->bill_amount);
 	cms_param_numeric(&params, use->verdict.eligible);

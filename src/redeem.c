@@ -9,6 +9,7 @@
 #include "args.h"
 #include "array.h"
 #include "plan.h"
+#include "redeem.h"
 #include "result.h"
 #include "use.h"
 
@@ -88,6 +89,7 @@ cms_redeem(PG_FUNCTION_ARGS)
 		.org = cms_arg_org(fcinfo, 8),
 	};
 	MemoryContext caller = CurrentMemoryContext;
+	bool may_be_code;
 	Datum values[cms_use_out_columns] = {0};
 	bool nulls[cms_use_out_columns];
 	Datum row;
@@ -95,17 +97,27 @@ cms_redeem(PG_FUNCTION_ARGS)
 	cms_use_fetch_bill(fcinfo, 2, 6, &use.request);
 	cms_use_require_amount(&use.request);
 	cms_call_begin();
-	if (!cms_use_begin(&use, false))
-		use.reason = use.ref == NULL ? CMS_BILL_REFERENCE_REQUIRED : CMS_CODE_NOT_FOUND;
-	else if (use.ref == NULL)
+	may_be_code = cms_use_begin(&use, false);
+	if (use.ref == NULL)
 		use.reason = CMS_BILL_REFERENCE_REQUIRED;
-	else
+	else if (may_be_code)
 		cms_use_redeem(&use);
 	cms_use_end(&use, "REDEEM", false);
 	cms_use_answer(&use, false, values, nulls);
 	row = cms_result_row(fcinfo, caller, values, nulls);
 	SPI_finish();
 	PG_RETURN_DATUM(row);
+}
+
+void
+cms_redeem_unknown(int64 redemption_id)
+{
+	ereport(
+		ERROR,
+		(errcode(CMS_ERRCODE_UNKNOWN_REDEMPTION),
+		 errmsg("unknown redemption " INT64_FORMAT, redemption_id),
+		 errhint(
+			 "Argument \"redemption_id\" must be the number that cms_redeem returned, in the org of the call.")));
 }
 
 /* Every reason by name, in order; "first" also where no rule was run. */

@@ -162,7 +162,7 @@ reverse(Reversal *r, const CmsRequest *request)
 	read_redemption(r);
 	/* or an expired coupon would come back by an earlier time */
 	if (!r->reversed_before)
-		cms_redeem_require_recent(r->offer, r->at);
+		cms_org_rules_require_recent(&r->offer->org_rules, r->at);
 	r->reason = judge(r);
 	if (r->reason != CMS_OK)
 	{

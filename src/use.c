@@ -26,24 +26,18 @@
 #include "money.h"
 #include "org.h"
 #include "plan.h"
-#include "redeem.h"
 #include "result.h"
 #include "text.h"
 #include "use.h"
 
 static bool redeem_once(CmsUse *use, CmsFind how);
 static bool may_be_lifted(CmsReason reason);
-static bool is_anonymous(const CmsUse *use);
-static bool same_request(const CmsUse *use, Numeric bill_amount, const char *customer,
-						 const char *store, const char *till, bool completed);
 static bool same_place(const char *recorded, const char *given, bool completed);
 static CmsAttempt attempt_of(const CmsUse *use, bool read_only);
 static bool is_for_anyone(const CmsUse *use);
 static void require_customer(const CmsUse *use);
-static bool insert_coupon(CmsUse *use);
 static bool add_count(const CmsUse *use, CmsCount *count);
 static void undo_coupon(const CmsUse *use, bool made);
-static void delete_coupon_made(const CmsUse *use);
 static bool insert_redemption(CmsUse *use);
 static bool update_coupon(const CmsUse *use);
 
@@ -62,15 +56,6 @@ static CmsPlan anonymous_redemption_of_bill = {
 	" WHERE r.org_id = $1 AND r.offer_id = $2 AND r.bill_ref = $3 AND r.anonymous_common",
 	3,
 	{INT4OID, INT8OID, TEXTOID}};
-
-static CmsPlan new_coupon = {
-	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at, expires_at,"
-	" uses, last_redeemed_at)"
-	" VALUES ($1, nextval('cms.coupon_id_seq'), $2, $3, true, $4, CASE WHEN $4 IS NOT NULL THEN 1 END, $5, $6,"
-	" 1, $5)"
-	" ON CONFLICT DO NOTHING RETURNING coupon_id",
-	6,
-	{INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
 #define INSERT_REDEMPTION                                                                                    \
 	"INSERT INTO cms.redemption (org_id, redemption_id, offer_id, coupon_id, customer_id, anonymous_common," \
@@ -120,9 +105,6 @@ static CmsPlan undo_issue_and_use = {
 
 static CmsPlan delete_redemption = {
 	"DELETE FROM cms.redemption WHERE org_id = $1 AND redemption_id = $2", 2, {INT4OID, INT8OID}};
-static CmsPlan delete_coupon = {
-	"DELETE FROM cms.coupon WHERE org_id = $1 AND coupon_id = $2", 2, {INT4OID, INT8OID}};
-
 void
 cms_use_fetch_bill(FunctionCallInfo fcinfo, int amount_arg, int items_arg, CmsUseRequest *request)
 {
@@ -216,7 +198,7 @@ cms_use_find(CmsUse *use, CmsFind how)
 bool
 cms_use_replay(CmsUse *use)
 {
-	bool anonymous = is_anonymous(use);
+	bool anonymous = cms_use_is_anonymous(use);
 	Datum values[] = {
 		Int32GetDatum(use->org),
 		Int64GetDatum(anonymous ? use->found.coupon.offer_id : use->found.coupon.coupon_id),
@@ -232,12 +214,12 @@ cms_use_replay(CmsUse *use)
 
 	Numeric bill_amount = cms_row_numeric(0, 4);
 
-	if (!same_request(use,
-					  bill_amount,
-					  cms_row_text(0, 3),
-					  cms_row_text(0, 5),
-					  cms_row_text(0, 6),
-					  cms_row_bool(0, 10, false)))
+	if (!cms_use_same_request(use,
+							  bill_amount,
+							  cms_row_text(0, 3),
+							  cms_row_text(0, 5),
+							  cms_row_text(0, 6),
+							  cms_row_bool(0, 10, false)))
 	{
 		use->reason = CMS_BILL_CONFLICT;
 		return true;
@@ -256,16 +238,9 @@ cms_use_replay(CmsUse *use)
 	return true;
 }
 
-/* Nobody in particular uses a common code: each time with a coupon of its own. */
-static bool
-is_anonymous(const CmsUse *use)
-{
-	return use->found.common && use->request.customer == NULL;
-}
-
-static bool
-same_request(const CmsUse *use, Numeric bill_amount, const char *customer, const char *store,
-			 const char *till, bool completed)
+bool
+cms_use_same_request(const CmsUse *use, Numeric bill_amount, const char *customer,
+					 const char *store, const char *till, bool completed)
 {
 	return cms_money_compare(bill_amount, use->request.bill_amount) == 0 &&
 		   cms_text_equal(customer, use->request.customer) &&
@@ -301,7 +276,7 @@ cms_use_read(CmsUse *use, int64 own_hold, bool read_only, CmsUsage *usage)
 		use->reason = CMS_TOO_MANY_ATTEMPTS;
 		return false;
 	}
-	cms_redeem_require_recent(offer, use->request.at);
+	cms_org_rules_require_recent(&offer->org_rules, use->request.at);
 	/* the error that the customer is missing would tell that there is such a code */
 	if (use->request.customer == NULL && offer->org_rules.uniform_refusals && !is_for_anyone(use))
 	{
@@ -366,23 +341,6 @@ require_customer(const CmsUse *use)
 				 errhint("Ask who the customer is.")));
 }
 
-void
-cms_redeem_require_recent(const CmsOffer *offer, TimestampTz at)
-{
-	cms_org_rules_require_recent(&offer->org_rules, at);
-}
-
-void
-cms_redeem_unknown(int64 redemption_id)
-{
-	ereport(
-		ERROR,
-		(errcode(CMS_ERRCODE_UNKNOWN_REDEMPTION),
-		 errmsg("unknown redemption " INT64_FORMAT, redemption_id),
-		 errhint(
-			 "Argument \"redemption_id\" must be the number that cms_redeem returned, in the org of the call.")));
-}
-
 bool
 cms_use_write(CmsUse *use)
 {
@@ -414,12 +372,12 @@ cms_use_take(CmsUse *use)
 {
 	bool make_coupon = use->found.coupon.coupon_id == 0;
 
-	if (make_coupon && !insert_coupon(use))
+	if (make_coupon && !cms_coupon_make(&use->found, use->code, &use->request, NULL))
 		return false;
-	if (is_anonymous(use) && !insert_redemption(use))
+	if (cms_use_is_anonymous(use) && !insert_redemption(use))
 	{
 		if (make_coupon)
-			delete_coupon_made(use);
+			cms_coupon_unmake(&use->found);
 		return false;
 	}
 	return make_coupon || update_coupon(use);
@@ -436,26 +394,6 @@ add_count(const CmsUse *use, CmsCount *count)
 	return cms_counter_exchange(use->found.offer, use->hold_slot, use->hold_id, count);
 }
 
-/* F24: the redeemer's own coupon of a common code comes into being. False: it is there already. */
-static bool
-insert_coupon(CmsUse *use)
-{
-	TimestampTz own_end = 0;
-	bool has_own_end = cms_rule_own_end(use->found.offer, use->request.at, &own_end);
-	CmsParams params = {0};
-
-	cms_param_int(&params, use->org);
-	cms_param_int64(&params, use->found.offer->offer_id);
-	cms_param_text(&params, use->code);
-	cms_param_text(&params, use->request.customer);
-	cms_param_instant(&params, use->request.at);
-	cms_param(&params, TimestampTzGetDatum(own_end), !has_own_end);
-	if (cms_plan_run(&new_coupon, params.values, params.nulls, false) == 0)
-		return false;
-	use->found.coupon.coupon_id = cms_row_int64(0, 1, 0);
-	return true;
-}
-
 /* Nothing of this attempt stays, nor a redemption of it. */
 static void
 undo_coupon(const CmsUse *use, bool made)
@@ -468,19 +406,11 @@ undo_coupon(const CmsUse *use, bool made)
 	if (use->redemption_id != 0)
 		cms_plan_write(&delete_redemption, redemption, NULL);
 	if (made)
-		delete_coupon_made(use);
+		cms_coupon_unmake(&use->found);
 	else if (use->found.coupon.issued)
 		cms_plan_write(&undo_use, values, use->found.redeemed_before ? NULL : "  n");
 	else
 		cms_plan_write(&undo_issue_and_use, values, NULL);
-}
-
-static void
-delete_coupon_made(const CmsUse *use)
-{
-	Datum coupon[] = {Int32GetDatum(use->org), Int64GetDatum(use->found.coupon.coupon_id)};
-
-	cms_plan_write(&delete_coupon, coupon, NULL);
 }
 
 /* False: nobody has redeemed the common code on this bill meanwhile. */
@@ -499,7 +429,7 @@ insert_redemption(CmsUse *use)
 	cms_param_int64(&params, use->found.offer->offer_id);
 	cms_param_int64(&params, use->found.coupon.coupon_id);
 	cms_param_text(&params, request->customer);
-	cms_param_bool(&params, is_anonymous(use));
+	cms_param_bool(&params, cms_use_is_anonymous(use));
 	cms_param_text(&params, use->ref);
 	cms_param_numeric(&params, request->bill_amount);
 	cms_param_numeric(&params, use->verdict.eligible);
@@ -512,7 +442,7 @@ insert_redemption(CmsUse *use)
 	cms_param(
 		&params, Int32GetDatum(use->verdict.uses_left), use->verdict.uses_left == CMS_UNLIMITED);
 	cms_param_int64(&params, redemption_id);
-	if (cms_plan_run(is_anonymous(use) ? &new_anonymous_redemption : &new_redemption,
+	if (cms_plan_run(cms_use_is_anonymous(use) ? &new_anonymous_redemption : &new_redemption,
 					 params.values,
 					 params.nulls,
 					 false) == 0)
@@ -535,7 +465,13 @@ cms_use_count(const CmsUse *use, CmsCount *count)
 	count->has_use_time = true;
 	count->use_time = use->request.at;
 	count->at = use->request.at;
-	if (coupon->issued)
+	cms_use_count_issue(use, count);
+}
+
+void
+cms_use_count_issue(const CmsUse *use, CmsCount *count)
+{
+	if (use->found.coupon.issued)
 		return;
 	count->issued++;
 	count->stock -= use->found.common ? 0 : 1;
@@ -546,7 +482,7 @@ cms_use_count(const CmsUse *use, CmsCount *count)
 void
 cms_use_record(CmsUse *use)
 {
-	if (!is_anonymous(use))
+	if (!cms_use_is_anonymous(use))
 		insert_redemption(use);
 }
 

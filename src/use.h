@@ -34,6 +34,13 @@ typedef struct CmsUse
 	bool replayed;
 } CmsUse;
 
+/* Nobody in particular uses a common code: each time with a coupon of its own. */
+static inline bool
+cms_use_is_anonymous(const CmsUse *use)
+{
+	return use->found.common && use->request.customer == NULL;
+}
+
 /* columns of cms_redeem_result, then of cms_check_result */
 enum
 {
@@ -69,6 +76,9 @@ extern bool cms_use_find(CmsUse *use, CmsFind how);
  * conflict is told; either comes before any rule.
  */
 extern bool cms_use_replay(CmsUse *use);
+/* whether the request is the one recorded; completed: places may have been added since (F38) */
+extern bool cms_use_same_request(const CmsUse *use, Numeric bill_amount, const char *customer,
+								 const char *store, const char *till, bool completed);
 /*
  * Reads the facts and runs the rules, unless the till or the customer has tried too many codes
  * (TOO_MANY_ATTEMPTS). own_hold: a hold that is not to count, and was let through before; 0 for none.
@@ -89,6 +99,8 @@ extern bool cms_use_write(CmsUse *use);
  */
 extern bool cms_use_take(CmsUse *use);
 extern void cms_use_count(const CmsUse *use, CmsCount *count);
+/* of it, what a use adds that is the coupon's issue too */
+extern void cms_use_count_issue(const CmsUse *use, CmsCount *count);
 extern void cms_use_record(CmsUse *use);
 /* All of it: finds, replays or evaluates, writes; as often as another transaction was faster. */
 extern void cms_use_redeem(CmsUse *use);
