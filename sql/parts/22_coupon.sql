@@ -22,6 +22,7 @@ CREATE TABLE cms.coupon (
 	last_redeemed_at timestamptz,
 	held_until  timestamptz,
 	revoked_at  timestamptz,
+	job_id      bigint,
 	CONSTRAINT coupon_pkey PRIMARY KEY (org_id, coupon_id)
 ) WITH (fillfactor = 90);
 ALTER SEQUENCE cms.coupon_id_seq OWNED BY cms.coupon.coupon_id;
@@ -30,6 +31,9 @@ CREATE UNIQUE INDEX coupon_code_is_unique_among_those_not_revoked
 CREATE UNIQUE INDEX coupon_nth_of_a_customer_is_unique
 	ON cms.coupon (org_id, customer_id, offer_id, nth) WHERE customer_id IS NOT NULL;
 CREATE INDEX coupon_revoked_by_code ON cms.coupon (org_id, code) WHERE revoked_at IS NOT NULL;
+-- what ends when; the columns of uses stay out of every index
+CREATE INDEX coupon_of_an_offer ON cms.coupon (org_id, offer_id, expires_at, coupon_id)
+	WHERE issued_at IS NOT NULL AND revoked_at IS NULL;
 CREATE INDEX coupon_stock ON cms.coupon (org_id, offer_id, coupon_id) WHERE issued_at IS NULL AND revoked_at IS NULL;
 COMMENT ON TABLE cms.coupon IS 'One row per coupon: a code of an offer, in stock (issued_at NULL) or held by a customer. Of a common code every customer has a row. Written by the actions only.';
 COMMENT ON COLUMN cms.coupon.org_id IS 'The org.';
@@ -48,6 +52,7 @@ COMMENT ON COLUMN cms.coupon.forfeited_uses IS 'Uses whose reversal did not give
 COMMENT ON COLUMN cms.coupon.last_redeemed_at IS 'When it was redeemed last, reversed or not.';
 COMMENT ON COLUMN cms.coupon.held_until IS 'When the last of its holds ends; from then on, and where NULL, no hold counts.';
 COMMENT ON COLUMN cms.coupon.revoked_at IS 'When it was revoked; NULL: it is not.';
+COMMENT ON COLUMN cms.coupon.job_id IS 'The job that issued or made it; NULL: none.';
 
 CREATE SEQUENCE cms.redemption_id_seq CACHE 32;
 COMMENT ON SEQUENCE cms.redemption_id_seq IS 'Numbers of redemptions.';

@@ -59,7 +59,7 @@ GRANT SELECT ON cms.coupon, cms.claim TO cms_issuer;
 GRANT SELECT ON cms.coupon, cms.redemption, cms.hold TO cms_redeemer;
 GRANT SELECT ON cms.redemption, cms.hold, cms.claim TO cms_analyst;
 GRANT SELECT (org_id, coupon_id, offer_id, shared, customer_id, nth, issued_at, expires_at, service, consumer_ref,
-	uses, forfeited_uses, last_redeemed_at, held_until, revoked_at) ON cms.coupon TO cms_analyst;
+	uses, forfeited_uses, last_redeemed_at, held_until, revoked_at, job_id) ON cms.coupon TO cms_analyst;
 -- nothing depends on an attempt but the throttle: old ones may go, and so may those that block a till
 GRANT SELECT, DELETE ON cms.attempt TO cms_manager;
 GRANT SELECT (org_id, attempt_id, action, reason, unknown_code, offer_id, coupon_id, customer_id, store_id, till_id,
