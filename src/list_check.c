@@ -137,14 +137,23 @@ check_exclusion(CmsRecord *record)
 						  other);
 }
 
-/* Placeholders of the content are the senders' matter. */
 static void
 check_reminder(CmsRecord *record)
 {
+	bool isnull;
+
 	cms_record_range(record, "days_before", 0, 3650, false);
 	cms_record_require(record, "time_of_day", "Leave it out for 10:00.");
+	/* SQL has a 24:00, which no clock shows */
+	if (DatumGetTimeADT(cms_record_value(record, "time_of_day", &isnull)) >= USECS_PER_DAY)
+		cms_record_refuse(record,
+						  ERRCODE_CHECK_VIOLATION,
+						  "time_of_day",
+						  "Use 00:00 with one day less in days_before.",
+						  "time_of_day must be before 24:00");
 	cms_record_not_blank(record, "channel");
 	cms_record_not_blank(record, "content");
+	cms_record_template(record, "content");
 	require_offer(record, CMS_SCOPE_NONE);
 }
 

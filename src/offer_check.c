@@ -146,6 +146,8 @@ check_texts(const CmsRecord *record)
 						  "name is too long");
 	if (!cms_record_isnull(record, "owner_ref"))
 		cms_record_not_blank(record, "owner_ref");
+	/* F21 */
+	cms_record_template(record, "resend_content");
 }
 
 static void

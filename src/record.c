@@ -19,6 +19,7 @@
 
 #include "money.h"
 #include "record.h"
+#include "template.h"
 #include "text.h"
 
 static int number_of(const CmsRecord *record, const char *column);
@@ -224,6 +225,22 @@ cms_record_not_blank(const CmsRecord *record, const char *column)
 						  "Give it a text that is not blank.",
 						  "%s must not be blank",
 						  column);
+}
+
+void
+cms_record_template(const CmsRecord *record, const char *column)
+{
+	char *text = cms_record_text(record, column);
+	char *problem = text == NULL ? NULL : cms_template_problem(text);
+
+	if (problem != NULL)
+		cms_record_refuse(record,
+						  ERRCODE_CHECK_VIOLATION,
+						  column,
+						  cms_template_hint(),
+						  "%s: %s",
+						  column,
+						  problem);
 }
 
 void

@@ -52,6 +52,8 @@ cms_record_refuse(const CmsRecord *record, int sqlstate, const char *column, con
 /* checks of one column: 23502 where it is missing, 23514 where it is wrong */
 extern void cms_record_require(const CmsRecord *record, const char *column, const char *hint);
 extern void cms_record_not_blank(const CmsRecord *record, const char *column);
+/* the text of a message, which may be NULL: its placeholders are known */
+extern void cms_record_template(const CmsRecord *record, const char *column);
 /* choices end with NULL */
 extern void cms_record_choice(const CmsRecord *record, const char *column,
 							  const char *const *choices, bool may_be_null);
