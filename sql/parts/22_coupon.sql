@@ -186,6 +186,7 @@ CREATE TABLE cms.offer_slot (
 	forfeited_discount numeric NOT NULL DEFAULT 0,
 	held_discount   numeric NOT NULL DEFAULT 0,
 	customer_epoch  int     NOT NULL DEFAULT 0,
+	expiry_changes  bigint  NOT NULL DEFAULT 0,
 	first_issued_at timestamptz,
 	last_issued_at  timestamptz,
 	first_redeemed_at timestamptz,
@@ -212,6 +213,7 @@ COMMENT ON COLUMN cms.offer_slot.discount IS 'Discount of the live uses.';
 COMMENT ON COLUMN cms.offer_slot.forfeited_discount IS 'Discount of the forfeited uses, which the budget still counts.';
 COMMENT ON COLUMN cms.offer_slot.held_discount IS 'Discount reserved by these holds.';
 COMMENT ON COLUMN cms.offer_slot.customer_epoch IS 'Raised, in all slots alike, whenever a limit or gap per customer of the offer changes: a use is counted only by who knows the rules that hold.';
+COMMENT ON COLUMN cms.offer_slot.expiry_changes IS 'How often the end of a coupon was changed: who has looked for coupons that end on a day sees by it that there may be others now.';
 COMMENT ON COLUMN cms.offer_slot.first_issued_at IS 'First issue.';
 COMMENT ON COLUMN cms.offer_slot.last_issued_at IS 'Last issue.';
 COMMENT ON COLUMN cms.offer_slot.first_redeemed_at IS 'First redemption.';
@@ -349,20 +351,3 @@ COMMENT ON COLUMN cms.code_upload_line.reason IS 'Why the line was not loaded; N
 COMMENT ON COLUMN cms.code_upload_line.message IS 'The reason in a sentence.';
 COMMENT ON COLUMN cms.code_upload_line.uploaded_by IS 'Role that brought the line.';
 COMMENT ON COLUMN cms.code_upload_line.uploaded_at IS 'The server''s time of its arrival.';
-
--- Settings refer to the sequences that make their ids; what users own goes into a dump. Versions do not, nor
--- where they stand: a restore draws its own, maybe more than there were.
-DO $$
-DECLARE
-	relation regclass;
-BEGIN
-	FOR relation IN
-		SELECT c.oid FROM pg_catalog.pg_class c
-		WHERE c.relnamespace = 'cms'::regnamespace AND c.relkind IN ('r', 'S')
-		  AND c.relname NOT IN ('offer_version', 'offer_version_seq')
-		ORDER BY c.oid
-	LOOP
-		PERFORM pg_catalog.pg_extension_config_dump(relation, '');
-	END LOOP;
-END
-$$;

@@ -75,7 +75,7 @@ BEGIN
 			FOR EACH STATEMENT EXECUTE FUNCTION cms.cms_guard()', table_name);
 	END LOOP;
 	FOREACH table_name IN ARRAY ARRAY['coupon', 'redemption', 'hold', 'customer_use', 'claim', 'offer_slot',
-		'offer_version', 'offer_key', 'request']
+		'offer_version', 'offer_key', 'request', 'outbox']
 	LOOP
 		EXECUTE pg_catalog.format('CREATE TRIGGER written_by_actions_only BEFORE UPDATE OR DELETE OR TRUNCATE ON cms.%I
 			FOR EACH STATEMENT EXECUTE FUNCTION cms.cms_guard()', table_name);

@@ -60,6 +60,11 @@ GRANT SELECT ON cms.coupon, cms.redemption, cms.hold TO cms_redeemer;
 GRANT SELECT ON cms.redemption, cms.hold, cms.claim TO cms_analyst;
 GRANT SELECT (org_id, coupon_id, offer_id, shared, customer_id, nth, issued_at, expires_at, service, consumer_ref,
 	uses, forfeited_uses, last_redeemed_at, held_until, revoked_at, job_id) ON cms.coupon TO cms_analyst;
+-- what is delivered may carry codes
+GRANT SELECT ON cms.outbox TO cms_manager;
+GRANT SELECT (org_id, message_id, kind, channel, status, offer_id, coupon_id, customer_id, reminder_id, poc_id,
+	days_before, for_day, due_at, send_before, next_attempt_at, attempts, lease, reason, queued_at, done_at)
+	ON cms.outbox TO cms_analyst;
 -- nothing depends on an attempt but the throttle: old ones may go, and so may those that block a till
 GRANT SELECT, DELETE ON cms.attempt TO cms_manager;
 GRANT SELECT (org_id, attempt_id, action, reason, unknown_code, offer_id, coupon_id, customer_id, store_id, till_id,
@@ -108,7 +113,7 @@ DECLARE
 BEGIN
 	FOREACH table_name IN ARRAY ARRAY['org', 'org_role', 'org_entity', 'poc', 'offer', 'offer_product', 'offer_entity',
 		'offer_window', 'offer_audience', 'offer_exclusion', 'offer_reminder', 'offer_poc', 'coupon', 'redemption',
-		'hold', 'claim', 'attempt']
+		'hold', 'claim', 'attempt', 'outbox']
 	LOOP
 		EXECUTE pg_catalog.format('ALTER TABLE cms.%I ENABLE ROW LEVEL SECURITY', table_name);
 		EXECUTE pg_catalog.format('CREATE POLICY own_orgs ON cms.%I

@@ -163,6 +163,12 @@ FROM cms.cms_revoke(pg_temp.o('elsewhere'), 'CODES', codes => '{3p-3}', confirm 
 INSERT INTO done SELECT 'attempts', string_agg(r.reason, ' ' ORDER BY i) = 'CODE_NOT_FOUND CODE_NOT_FOUND TOO_MANY_ATTEMPTS'
 FROM generate_series(1, 3) i, cms.cms_redeem(E'it''s \\ "a" guess ' || i, 'guesser', 10, 'bill 12', at => '2025-03-08 10:00+00') r;
 
+-- messages
+INSERT INTO cms.outbox (org_id, message_id, kind, channel, offer_id, coupon_id, customer_id, due_at, next_attempt_at, lease, queued_at)
+SELECT 1, nextval('cms.message_id_seq'), 'RESEND', 'SMS', offer_id, coupon_id, customer_id, '2025-03-08 10:00+00', '2025-03-08 10:00+00',
+	nextval('cms.lease_seq'), '2025-03-08 10:00+00'
+FROM cms.coupon WHERE org_id = 1 AND customer_id = 'c1' AND offer_id = pg_temp.o('full');
+
 -- what users add
 CREATE VIEW public.running AS SELECT offer_id, name, issued FROM cms.offer_dashboard WHERE status = 'ACTIVE';
 CREATE TABLE public.note (org_id int, offer_id bigint, note text, FOREIGN KEY (org_id, offer_id) REFERENCES cms.offer);

@@ -138,6 +138,8 @@ BEGIN
 	INSERT INTO cms.offer_reminder (org_id, offer_id, reminder_id, days_before, channel, content) VALUES (org, n, n, 1, 'SMS', 'soon');
 	INSERT INTO cms.offer_poc VALUES (org, n, n + 1, 3);
 	INSERT INTO cms.code_upload (org_id, offer_id, code) VALUES (org, n, 'WAITS');
+	INSERT INTO cms.outbox (org_id, message_id, kind, channel, offer_id, poc_id, due_at, next_attempt_at, queued_at)
+	VALUES (org, n, 'CODES_LEFT', 'EMAIL', n, n + 1, '2025-01-01', '2025-01-01', '2025-01-01');
 	PERFORM cms.cms_upload_codes(n + 1, '{CODE1,CODE2,CODE3}', org => org, at => '2025-01-01');
 	PERFORM cms.cms_claim(n + 1, 'DVS', org => org, at => '2025-01-01');
 	PERFORM cms.cms_issue(n + 1, 'ann', 2, service => 'DVS', org => org, at => '2025-01-01');
@@ -171,6 +173,8 @@ SELECT * FROM pg_temp.sees();
 SELECT DISTINCT code FROM cms.coupon_status;
 SELECT pg_temp.refused('SELECT code FROM cms.coupon');
 SELECT pg_temp.refused('SELECT code FROM cms.attempt');
+SELECT pg_temp.refused('SELECT payload FROM cms.outbox');
+SELECT pg_temp.refused('SELECT last_error FROM cms.outbox');
 SELECT pg_temp.refused('DELETE FROM cms.attempt');
 SET ROLE regress_cms_sender1;
 SELECT cms.cms_current_org(), cms.cms_my_orgs(), cms.cms_sees_codes();
