@@ -19,9 +19,6 @@
 #include "plan.h"
 #include "text.h"
 
-/* more than use one offer at once, each with a hint of its own */
-#define SESSIONS 256
-
 static bool find_own(int org, const char *code, CmsFind how, CmsFound *found);
 static bool
 find_common(int org, const char *code, const char *customer, CmsFind how, CmsFound *found);
@@ -29,7 +26,6 @@ static bool find_revoked(int org, const char *code, CmsFind how, CmsFound *found
 static void read_found(int org, CmsFind how, CmsFound *found);
 static void read_holds(const CmsFound *found, const CmsUseRequest *request, int64 own_hold,
 					   bool read_only, CmsUsage *usage);
-static int64 uses_before_a_look(const CmsOffer *offer, const CmsTotals *totals);
 static void
 read_totals(const CmsOffer *offer, const CmsUseRequest *request, bool read_only, CmsUsage *usage);
 static bool may_receive(int org, const CmsFound *found, const CmsUseRequest *request, int64 issued,
@@ -318,30 +314,6 @@ read_holds(const CmsFound *found, const CmsUseRequest *request, int64 own_hold, 
 	usage->held_of_coupon = cms_row_int32(0, 1, 0);
 }
 
-/*
- * The counters decide anyway. Looking at all of them before is for the refusal, which then has
- * written nothing, and takes time; it is spared as long as all sessions that may be there do not
- * come near the cap without one of them looking.
- */
-static int64
-uses_before_a_look(const CmsOffer *offer, const CmsTotals *totals)
-{
-	int64 left = PG_INT64_MAX;
-
-	if (offer->max_redemptions != CMS_UNLIMITED)
-		left = offer->max_redemptions - totals->uses;
-	if (offer->max_discount_total != NULL)
-	{
-		Numeric most = offer->percentage ? offer->discount_cap : offer->discount_value;
-		Numeric budget = cms_money_subtract(offer->max_discount_total,
-											totals->discount ? totals->discount : cms_money_zero());
-
-		/* a use of the greatest discount for each of so many */
-		left = most == NULL ? 0 : Min(left, cms_money_times(budget, most));
-	}
-	return left / SESSIONS;
-}
-
 /* Holds that have ended are not in the way, though the counters may still have them. */
 static void
 read_totals(const CmsOffer *offer, const CmsUseRequest *request, bool read_only, CmsUsage *usage)
@@ -356,7 +328,7 @@ read_totals(const CmsOffer *offer, const CmsUseRequest *request, bool read_only,
 	usage->of_offer = totals.uses;
 	usage->discount_of_offer = totals.discount;
 	usage->issued_of_offer = totals.issued;
-	offer->hints->far_from_caps_of_uses = uses_before_a_look(offer, &totals);
+	cms_offer_hint_caps(offer, totals.uses, totals.discount);
 	if (totals.held == 0)
 		return;
 	cms_plan_run(&expired_holds, values, NULL, read_only);

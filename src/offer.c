@@ -11,10 +11,14 @@
 #include "utils/memutils.h"
 
 #include "array.h"
+#include "money.h"
 #include "offer.h"
 #include "plan.h"
 #include "settings.h"
 #include "text.h"
+
+/* more than use one offer at once, each with a hint of its own */
+#define SESSIONS 256
 
 static void read_columns(CmsOffer *offer);
 static void read_org(CmsOffer *offer);
@@ -90,7 +94,9 @@ enum
 	col_max_bill,
 	col_store_scope,
 	col_reversal_restores_use,
-	col_has_lists
+	col_has_lists,
+	col_uses,
+	col_discount
 };
 
 /* and of the lists */
@@ -116,23 +122,29 @@ static CmsPlan read_offer = {
 	" o.discount_type, o.discount_value, o.discount_cap, o.product_scope, o.sale_items, o.delivery,"
 	" o.code_method, o.code_length, o.code_charset, o.code_prefix, o.code_suffix, o.allow_dense_codes,"
 	" o.common_code, o.sample_code,"
-	" EXISTS (SELECT FROM cms.offer_slot t WHERE t.org_id = $1 AND t.offer_id = $2 AND t.stock > 0),"
+	" s.has_stock,"
 	" o.coupon_expiry_type, o.coupon_expiry_value, o.outlives_offer,"
 	" o.audience_only, o.max_issued, o.max_issued_per_customer, o.min_days_between_issues,"
 	" o.past_issue_months, o.reissue,"
 	" o.anyone_may_redeem, o.starts_after_days, o.starts_on,"
 	" o.max_uses_per_coupon, o.max_uses_per_customer_and_coupon, o.max_uses_per_customer,"
 	" o.min_days_between_uses,"
-	" (SELECT max(t.customer_epoch) FROM cms.offer_slot t WHERE t.org_id = $1 AND t.offer_id = $2),"
+	" s.customer_epoch,"
 	" o.max_redemptions, o.max_discount_total, o.min_bill, o.max_bill,"
 	" o.store_scope, o.reversal_restores_use,"
 	" o.product_scope = 'SELECTED_PRODUCTS' OR o.store_scope = 'SELECTED_STORES'"
 	"  OR EXISTS (SELECT FROM cms.offer_window w WHERE w.org_id = $1 AND w.offer_id = $2)"
-	"  OR EXISTS (SELECT FROM cms.offer_exclusion x WHERE x.org_id = $1 AND x.offer_id = $2)"
+	"  OR EXISTS (SELECT FROM cms.offer_exclusion x WHERE x.org_id = $1 AND x.offer_id = $2),"
+	" s.uses, s.discount"
 	" FROM cms.offer o"
 	" JOIN cms.org g ON g.org_id = o.org_id"
 	" LEFT JOIN cms.claim l ON l.org_id = $1 AND l.offer_id = $2"
 	" LEFT JOIN cms.offer_version v ON v.org_id = $1 AND v.offer_id = $2"
+	" CROSS JOIN LATERAL (SELECT max(t.customer_epoch) AS customer_epoch,"
+	"  COALESCE(bool_or(t.stock > 0), false) AS has_stock,"
+	"  COALESCE(sum(t.uses + t.forfeited_uses + t.held), 0)::bigint AS uses,"
+	"  COALESCE(sum(t.discount + t.forfeited_discount + t.held_discount), 0) AS discount"
+	"  FROM cms.offer_slot t WHERE t.org_id = $1 AND t.offer_id = $2) s"
 	" WHERE o.org_id = $1 AND o.offer_id = $2",
 	2,
 	{INT4OID, INT8OID}};
@@ -181,6 +193,30 @@ cms_offer_lists(const CmsListed *list, int count, char kind, const char *value)
 		   bsearch(&wanted, list, count, sizeof(CmsListed), compare_listed) != NULL;
 }
 
+/*
+ * The counters decide anyway. Looking at all of them before is for the refusal, which then has
+ * written nothing, and takes time; it is spared as long as all sessions that may be there do not
+ * come near the cap without one of them looking.
+ */
+void
+cms_offer_hint_caps(const CmsOffer *offer, int64 uses, Numeric discount)
+{
+	int64 left = PG_INT64_MAX;
+
+	if (offer->max_redemptions != CMS_UNLIMITED)
+		left = offer->max_redemptions - uses;
+	if (offer->max_discount_total != NULL)
+	{
+		Numeric most = offer->percentage ? offer->discount_cap : offer->discount_value;
+		Numeric budget =
+			cms_money_subtract(offer->max_discount_total, discount ? discount : cms_money_zero());
+
+		/* a use of the greatest discount for each of so many */
+		left = most == NULL ? 0 : Min(left, cms_money_times(budget, most));
+	}
+	offer->hints->far_from_caps_of_uses = left / SESSIONS;
+}
+
 CmsOffer *
 cms_offer_compile(int org, int64 offer_id, bool read_only)
 {
@@ -218,6 +254,7 @@ compile_once(int org, int64 offer_id, bool read_only)
 	offer->org = org;
 	offer->offer_id = offer_id;
 	read_columns(offer);
+	cms_offer_hint_caps(offer, cms_row_int64(0, col_uses, 0), cms_row_numeric(0, col_discount));
 	if (cms_row_bool(0, col_has_lists, true))
 	{
 		cms_plan_run(&read_lists, values, NULL, read_only);

@@ -154,6 +154,8 @@ extern CmsOffer *cms_offer_compile(int org, int64 offer_id, bool read_only);
 /* SPI_connect at the start of a call that uses offers; the call ends with SPI_finish */
 extern void cms_call_begin(void);
 extern bool cms_offer_lists(const CmsListed *list, int count, char kind, const char *value);
+/* what the counters stand at, just read: how many uses need no look at the caps before */
+extern void cms_offer_hint_caps(const CmsOffer *offer, int64 uses, Numeric discount);
 pg_noreturn extern void cms_offer_unknown(int64 offer_id);
 
 #endif
