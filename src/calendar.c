@@ -143,16 +143,22 @@ cms_local_clock(TimestampTz at, pg_tz *zone, DateADT *day, TimeADT *time)
 TimestampTz
 cms_day_begin(DateADT day, pg_tz *zone)
 {
+	return cms_day_time(day, 0, zone);
+}
+
+/* Likewise for a time of the day: where the clocks jump over it, the moment of the jump. */
+TimestampTz
+cms_day_time(DateADT day, TimeADT time, pg_tz *zone)
+{
 	TimestampTz begin;
-	int64 midnight;
+	int64 local;
 
 	if (day < FIRST_TIMESTAMP_DATE)
 		return DT_NOBEGIN;
 	if (day > LAST_TIMESTAMP_DATE)
 		return DT_NOEND;
-	midnight = day * USECS_PER_DAY;
-	if (!first_instant(
-			midnight, midnight + 2 * FARTHEST_OFFSET, midnight - FARTHEST_OFFSET, zone, &begin))
+	local = day * USECS_PER_DAY + time;
+	if (!first_instant(local, local + 2 * FARTHEST_OFFSET, local - FARTHEST_OFFSET, zone, &begin))
 		return DT_NOEND;
 	if (begin < MIN_TIMESTAMP)
 		return DT_NOBEGIN;

@@ -24,6 +24,7 @@ extern pg_tz *cms_zone(const char *name);
 extern DateADT cms_local_date(TimestampTz at, pg_tz *zone);
 extern void cms_local_clock(TimestampTz at, pg_tz *zone, DateADT *day, TimeADT *time);
 extern TimestampTz cms_day_begin(DateADT day, pg_tz *zone);
+extern TimestampTz cms_day_time(DateADT day, TimeADT time, pg_tz *zone);
 extern DateADT cms_month_end(DateADT day, int months_later);
 extern DateADT cms_add_months(DateADT day, int months);
 extern bool cms_window_contains(const CmsWindow *window, DateADT day, TimeADT time);
