@@ -21,6 +21,11 @@
 #define pg_noreturn _Noreturn
 #endif
 
+/* PostgreSQL 16 checks rights to all kinds of objects by one function. */
+#if PG_VERSION_NUM < 160000
+#define object_aclcheck(class_id, object, role, mode) pg_namespace_aclcheck(object, role, mode)
+#endif
+
 /* PostgreSQL 17 numbers backends by their process slot. */
 #if PG_VERSION_NUM >= 170000
 #define CMS_BACKEND_NUMBER ((int) MyProcNumber)

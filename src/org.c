@@ -72,6 +72,7 @@ static CmsPlan all_orgs = {
 	.text = "SELECT org_id FROM cms.org",
 };
 
+static bool may_act_for_all_orgs(Oid caller);
 static bool has_role(Oid caller, const char *role_name);
 static Permission *recall(Oid caller, int org);
 static bool recall_is_allowed(Oid caller, int org);
@@ -146,6 +147,14 @@ cms_org_caller_is_admin(void)
 	Oid caller = cms_org_caller();
 
 	return superuser_arg(caller) || has_role(caller, "cms_admin");
+}
+
+/* Sweeps are of all orgs; who may sweep may do nothing else, unless other roles are granted too. */
+static bool
+may_act_for_all_orgs(Oid caller)
+{
+	return superuser_arg(caller) || has_role(caller, "cms_admin") ||
+		   has_role(caller, "cms_sweeper");
 }
 
 /*
@@ -237,7 +246,7 @@ recall_is_allowed(Oid caller, int org)
 		return cms_org_caller_is_admin();
 	if (known != NULL)
 		return known->allowed;
-	allowed = cms_org_caller_is_admin() || read_is_allowed(caller, org);
+	allowed = may_act_for_all_orgs(caller) || read_is_allowed(caller, org);
 	known = remember(caller, org, read_at);
 	if (known != NULL)
 		known->allowed = allowed;
@@ -293,14 +302,14 @@ static int
 read_orgs(Oid caller, int **orgs)
 {
 	MemoryContext context = CurrentMemoryContext;
-	bool is_admin = cms_org_caller_is_admin();
+	bool is_for_all = may_act_for_all_orgs(caller);
 	uint64 nrows;
 	int norgs = 0;
 
 	SPI_connect();
-	nrows = run(is_admin ? &all_orgs : &orgs_of_roles, NULL);
+	nrows = run(is_for_all ? &all_orgs : &orgs_of_roles, NULL);
 	*orgs = MemoryContextAllocHuge(context, sizeof(int) * Max(nrows, 1));
-	if (is_admin)
+	if (is_for_all)
 		for (uint64 i = 0; i < nrows; i++)
 			(*orgs)[norgs++] = cms_row_int32(i, 1, 0);
 	else

@@ -6,7 +6,7 @@ DECLARE
 	role_name text;
 BEGIN
 	FOREACH role_name IN ARRAY ARRAY['cms_owner', 'cms_admin', 'cms_manager', 'cms_issuer',
-	                                 'cms_redeemer', 'cms_analyst', 'cms_sender']
+	                                 'cms_redeemer', 'cms_analyst', 'cms_sender', 'cms_sweeper']
 	LOOP
 		BEGIN
 			IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name) THEN
@@ -35,7 +35,7 @@ CREATE FUNCTION cms.cms_my_orgs() RETURNS int[]
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_my_orgs';
 COMMENT ON FUNCTION cms.cms_my_orgs() IS
-'The orgs the caller may act for: those granted in cms.org_role to the caller or to a role the caller is a member of; all of them for a superuser and for members of cms_admin. Row policies and views filter by it.';
+'The orgs the caller may act for: those granted in cms.org_role to the caller or to a role the caller is a member of; all of them for a superuser and for members of cms_admin and cms_sweeper. Row policies and views filter by it.';
 
 CREATE FUNCTION cms.cms_sees_codes() RETURNS boolean
 	LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER

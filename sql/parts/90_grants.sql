@@ -33,11 +33,11 @@ $$;
 
 REVOKE ALL ON ALL ROUTINES IN SCHEMA cms FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA cms FROM PUBLIC;
-GRANT USAGE ON SCHEMA cms TO cms_admin, cms_manager, cms_issuer, cms_redeemer, cms_analyst, cms_sender;
+GRANT USAGE ON SCHEMA cms TO cms_admin, cms_manager, cms_issuer, cms_redeemer, cms_analyst, cms_sender, cms_sweeper;
 
 GRANT EXECUTE ON FUNCTION cms.cms_version(), cms.cms_current_org(), cms.cms_my_orgs(), cms.cms_sees_codes(),
 	cms.cms_day_start(date, text), cms.cms_offer_end(text, date, date, text)
-	TO cms_admin, cms_manager, cms_issuer, cms_redeemer, cms_analyst, cms_sender;
+	TO cms_admin, cms_manager, cms_issuer, cms_redeemer, cms_analyst, cms_sender, cms_sweeper;
 
 -- settings
 GRANT SELECT, INSERT, UPDATE, DELETE ON cms.org, cms.org_role TO cms_admin;
@@ -104,7 +104,10 @@ GRANT EXECUTE ON FUNCTION cms.cms_hold(text, text, numeric, text, text, text, js
 	cms.cms_confirm(bigint, text, numeric, jsonb, timestamptz, int)
 	TO cms_redeemer;
 GRANT EXECUTE ON FUNCTION cms.cms_release_hold(bigint, timestamptz, int) TO cms_redeemer, cms_manager;
-GRANT EXECUTE ON FUNCTION cms.cms_sweep_holds(int, timestamptz, int) TO cms_manager, cms_admin;
+GRANT EXECUTE ON FUNCTION cms.cms_sweep_holds(int, timestamptz, int) TO cms_manager, cms_admin, cms_sweeper;
+
+-- jobs
+GRANT EXECUTE ON FUNCTION cms.cms_schedule(text, text, text, int), cms.cms_unschedule() TO cms_admin, cms_sweeper;
 
 -- A row of another org is neither seen nor touched.
 DO $$

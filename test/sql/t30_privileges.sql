@@ -10,13 +10,14 @@ CREATE ROLE regress_cms_issuer1 IN ROLE cms_issuer;
 CREATE ROLE regress_cms_redeemer1 IN ROLE cms_redeemer;
 CREATE ROLE regress_cms_analyst1 IN ROLE cms_analyst;
 CREATE ROLE regress_cms_sender1 IN ROLE cms_sender;
+CREATE ROLE regress_cms_sweeper IN ROLE cms_sweeper;
 
 -- ---- what the roles are granted -------------------------------------------------------------------
--- Letters: admin, manager, issuer, redeemer, analyst, sender; P stands for everybody.
+-- Letters: admin, manager, issuer, redeemer, analyst, sender, sweeper; P stands for everybody.
 CREATE VIEW pg_temp.role_letter AS
 	SELECT * FROM (VALUES (1, 'a', 'cms_admin'), (2, 'm', 'cms_manager'), (3, 'i', 'cms_issuer'),
-		(4, 'r', 'cms_redeemer'), (5, 'n', 'cms_analyst'), (6, 's', 'cms_sender'),
-		(7, 'P', 'regress_cms_nobody')) AS l (place, letter, role_name);
+		(4, 'r', 'cms_redeemer'), (5, 'n', 'cms_analyst'), (6, 's', 'cms_sender'), (7, 'w', 'cms_sweeper'),
+		(8, 'P', 'regress_cms_nobody')) AS l (place, letter, role_name);
 
 SELECT p.proname AS callable, string_agg(CASE WHEN has_function_privilege(l.role_name, p.oid, 'EXECUTE')
 		THEN l.letter ELSE '.' END, '' ORDER BY l.place) AS may_call
@@ -179,6 +180,11 @@ SELECT pg_temp.refused('DELETE FROM cms.attempt');
 SET ROLE regress_cms_sender1;
 SELECT cms.cms_current_org(), cms.cms_my_orgs(), cms.cms_sees_codes();
 SELECT * FROM pg_temp.sees();
+-- all orgs to sweep, and nothing of them to see
+SET ROLE regress_cms_sweeper;
+SELECT cms.cms_my_orgs() @> '{3001,3002}' AS all_orgs, cms.cms_sees_codes();
+SELECT * FROM pg_temp.sees() WHERE orgs IS NOT NULL;
+SELECT pg_temp.refused($$INSERT INTO cms.org_role VALUES (3001, 'regress_cms_sweeper')$$);
 SET ROLE regress_cms_admin;
 SELECT * FROM pg_temp.sees();
 -- a role without any org, and one that is no member of anything
