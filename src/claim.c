@@ -19,6 +19,7 @@
 #include "args.h"
 #include "claim.h"
 #include "counter.h"
+#include "event.h"
 #include "org.h"
 #include "plan.h"
 #include "result.h"
@@ -38,6 +39,8 @@ static bool is_visible(const CmsOffer *offer, const CmsClaimant *claimant);
 static bool insert_claim(const CmsOffer *offer, const CmsClaimant *claimant);
 static bool refresh_claim(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder);
 static void refuse_old_snapshot(int64 offer_id);
+static void record(const CmsOffer *offer, const char *action, const CmsClaimant *before,
+				   const CmsClaimant *after);
 static char *offer_of_campaign(int org, const char *consumer_ref);
 static Datum result_row(FunctionCallInfo fcinfo, MemoryContext caller, bool claimed,
 						CmsReason reason, const char *message, const CmsClaimant *holder);
@@ -153,6 +156,8 @@ cms_release(PG_FUNCTION_ARGS)
 
 			if (cms_plan_write(&remove_claim, values, NULL) == 0)
 				refuse_old_snapshot(offer_id);
+			else
+				record(offer, "RELEASED", &holder, NULL);
 			memset(&holder, 0, sizeof(holder));
 		}
 	}
@@ -189,6 +194,7 @@ cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *
 		else if (insert_claim(offer, claimant))
 		{
 			*holder = *claimant;
+			record(offer, "CLAIMED", NULL, claimant);
 			return CMS_OK;
 		}
 		else if (claimant->consumer_ref != NULL &&
@@ -280,6 +286,7 @@ refresh_claim(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *h
 					!cms_text_equal(claimant->consumer_name, holder->consumer_name);
 	bool new_end = claimant->has_end && !(holder->has_end && holder->ends_on == claimant->ends_on);
 	CmsParams params = {0};
+	CmsClaimant before = *holder;
 
 	/* an unchanged row keeps the compiled copies of the offer good */
 	if (!new_name && !new_end)
@@ -293,10 +300,41 @@ refresh_claim(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *h
 	if (cms_plan_write(&refresh, params.values, params.nulls) == 1)
 	{
 		read_claimant(holder);
+		record(offer, "CLAIM_CHANGED", &before, holder);
 		return true;
 	}
 	refuse_old_snapshot(offer->offer_id);
 	return false;
+}
+
+/* F49 */
+static void
+record(const CmsOffer *offer, const char *action, const CmsClaimant *before,
+	   const CmsClaimant *after)
+{
+	const CmsClaimant *claimants[] = {before, after};
+	CmsFacts facts[lengthof(claimants)] = {0};
+	CmsEvent event = {
+		.org = offer->org,
+		.action = action,
+		.object = "claim",
+		.object_id = psprintf(INT64_FORMAT, offer->offer_id),
+		.offer_id = offer->offer_id,
+		.at = GetCurrentTransactionStartTimestamp(),
+		.old_values = &facts[0],
+		.new_values = &facts[1],
+	};
+
+	for (int i = 0; i < lengthof(claimants); i++)
+	{
+		if (claimants[i] == NULL)
+			continue;
+		cms_facts_text(&facts[i], "service", claimants[i]->service);
+		cms_facts_text(&facts[i], "consumer_ref", claimants[i]->consumer_ref);
+		cms_facts_text(&facts[i], "consumer_name", claimants[i]->consumer_name);
+		cms_facts_day(&facts[i], "ends_on", claimants[i]->has_end, claimants[i]->ends_on);
+	}
+	cms_event_record(&event);
 }
 
 /*

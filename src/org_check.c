@@ -57,6 +57,11 @@ static CmsPlan remains[] = {
 		.argtypes = {INT4OID},
 	},
 	{
+		.text = "DELETE FROM cms.event WHERE org_id = $1",
+		.nargs = 1,
+		.argtypes = {INT4OID},
+	},
+	{
 		.text = "DELETE FROM cms.attempt WHERE org_id = $1",
 		.nargs = 1,
 		.argtypes = {INT4OID},

@@ -16,6 +16,7 @@
 #include "args.h"
 #include "array.h"
 #include "counter.h"
+#include "event.h"
 #include "message.h"
 #include "money.h"
 #include "org.h"
@@ -65,6 +66,7 @@ static void read_redemption(Reversal *r);
 static CmsReason judge(const Reversal *r);
 static bool write_reversal(const Reversal *r);
 static bool write_all(const Reversal *r);
+static void record(const Reversal *r);
 
 static CmsPlan lock = {
 	"SELECT c.offer_id, c.expires_at, c.revoked_at IS NOT NULL, c.uses, c.coupon_id"
@@ -174,6 +176,7 @@ reverse(Reversal *r, const CmsRequest *request)
 	while (!write_reversal(r))
 		r->offer = cms_offer_get(r->org, r->coupon.offer_id, false);
 	r->returned = r->offer->reversal_restores_use;
+	record(r);
 	answer = r->returned;
 	cms_request_keep(request, cms_array_of_int64s(&answer, 1), (Datum) 0);
 }
@@ -273,4 +276,30 @@ write_all(const Reversal *r)
 	if (restore && !cms_allowance_give_back(r->offer, r->customer, r->coupon.coupon_id))
 		return false;
 	return cms_counter_add(r->offer, &count);
+}
+
+/* F49 */
+static void
+record(const Reversal *r)
+{
+	CmsFacts before = {0};
+	CmsFacts after = {0};
+	CmsEvent event = {
+		.org = r->org,
+		.action = "REVERSED",
+		.object = "redemption",
+		.object_id = psprintf(INT64_FORMAT, r->redemption_id),
+		.offer_id = r->coupon.offer_id,
+		.at = r->at,
+		.old_values = &before,
+		.new_values = &after,
+	};
+
+	cms_facts_int64(&before, "uses", r->coupon.uses);
+	cms_facts_int64(&after, "uses", r->coupon.uses - 1);
+	cms_facts_int64(&after, "coupon_id", r->coupon.coupon_id);
+	cms_facts_numeric(&after, "discount", r->discount);
+	cms_facts_bool(&after, "use_returned", r->returned);
+	cms_facts_text(&after, "note", r->note);
+	cms_event_record(&event);
 }

@@ -15,6 +15,7 @@
 #include "args.h"
 #include "array.h"
 #include "counter.h"
+#include "event.h"
 #include "offer.h"
 #include "plan.h"
 #include "request.h"
@@ -24,6 +25,8 @@ PG_FUNCTION_INFO_V1(cms_revoke);
 
 /* revoked_issued, revoked_unissued, left_redeemed */
 #define COUNTS 3
+/* customers that an event names */
+#define MAX_NAMED 100
 
 typedef enum Scope
 {
@@ -73,6 +76,7 @@ static void require_confirmation(const Revocation *r);
 static CmsRequestState open_request(const Revocation *r, CmsRequest *request);
 static void revoke_coupons(Revocation *r);
 static bool names_common_code(const Revocation *r);
+static void record(const Revocation *r);
 
 /*
  * $3 is the list of the scope, $4 the uses of a coupon (NULL: unlimited). A
@@ -142,6 +146,8 @@ cms_revoke(PG_FUNCTION_ARGS)
 	{
 		case CMS_REQUEST_NEW:
 			revoke_coupons(&r);
+			if (r.counts[0] + r.counts[1] > 0)
+				record(&r);
 			cms_request_keep(&request, cms_array_of_int64s(r.counts, COUNTS), (Datum) 0);
 			break;
 		case CMS_REQUEST_REPLAYED:
@@ -291,4 +297,30 @@ names_common_code(const Revocation *r)
 		if (strcmp(r->list[i], r->offer->common_code) == 0)
 			return true;
 	return false;
+}
+
+/* F49: how many customers or codes were named, and a few customers; codes are nobody's to read here */
+static void
+record(const Revocation *r)
+{
+	static const char *const names[COUNTS] = {
+		"revoked_issued", "revoked_unissued", "left_redeemed"};
+	CmsFacts facts = {0};
+	CmsEvent event = {
+		.org = r->org,
+		.action = "REVOKED",
+		.object = "coupon",
+		.offer_id = r->offer_id,
+		.at = r->at,
+		.new_values = &facts,
+	};
+
+	cms_facts_text(&facts, "scope", scope_names[r->scope]);
+	for (int i = 0; i < COUNTS; i++)
+		cms_facts_int64(&facts, names[i], r->counts[i]);
+	if (r->nlist >= 0)
+		cms_facts_int64(&facts, "listed", r->nlist);
+	if (r->scope == SCOPE_CUSTOMERS && r->nlist <= MAX_NAMED)
+		cms_facts_texts(&facts, "customers", r->list, r->nlist);
+	cms_event_record(&event);
 }

@@ -18,6 +18,9 @@ COMMENT ON FUNCTION cms.cms_settings_changed() IS 'Trigger: raises the version o
 CREATE FUNCTION cms.cms_offer_check() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_offer_check';
 COMMENT ON FUNCTION cms.cms_offer_check() IS 'Trigger: fills and checks an offer, refuses changes of what is fixed, moves its caps, refuses to delete an offer that was used.';
+CREATE FUNCTION cms.cms_settings_event() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_settings_event';
+COMMENT ON FUNCTION cms.cms_settings_event() IS 'Trigger: writes an event for each row of settings that a statement created, changed or deleted, or one with their number (F49). Arguments: what the rows are called, how many get an event each, the columns that tell a row.';
 -- No definer and no search_path: it is fired by each statement of the actions, where both would take longer than
 -- the guard itself, and it runs no statement and looks up no name.
 CREATE FUNCTION cms.cms_guard() RETURNS trigger
@@ -75,10 +78,43 @@ BEGIN
 			FOR EACH STATEMENT EXECUTE FUNCTION cms.cms_guard()', table_name);
 	END LOOP;
 	FOREACH table_name IN ARRAY ARRAY['coupon', 'redemption', 'hold', 'customer_use', 'claim', 'offer_slot',
-		'offer_version', 'offer_key', 'request', 'outbox']
+		'offer_version', 'offer_key', 'request', 'outbox',
+		'event']
 	LOOP
 		EXECUTE pg_catalog.format('CREATE TRIGGER written_by_actions_only BEFORE UPDATE OR DELETE OR TRUNCATE ON cms.%I
 			FOR EACH STATEMENT EXECUTE FUNCTION cms.cms_guard()', table_name);
+	END LOOP;
+END
+$$;
+
+-- Events (F49): lists may be long, and a load of many rows is one event; of orgs, people and offers each row is
+-- one. An org that is deleted takes its events along.
+DO $$
+DECLARE
+	settings record;
+	kind record;
+BEGIN
+	FOR settings IN
+		SELECT * FROM (VALUES
+			('org', 1000000000, '''org_id'''), ('org_role', 1000000000, '''role_name'''),
+			('org_entity', 1000, '''entity_type'', ''entity_id'''), ('poc', 1000, '''poc_id'''),
+			('offer', 1000000000, '''offer_id'''), ('offer_product', 1000, '''kind'', ''value'''),
+			('offer_entity', 1000, '''entity_type'', ''entity_id'''), ('offer_window', 1000, '''window_id'''),
+			('offer_audience', 0, NULL), ('offer_exclusion', 1000, '''other_offer_id'''),
+			('offer_reminder', 1000, '''reminder_id'''), ('offer_poc', 1000, '''poc_id'', ''days_before''')
+		) s (table_name, max_rows, key_columns)
+	LOOP
+		FOR kind IN
+			SELECT * FROM (VALUES ('created', 'INSERT', 'NEW TABLE AS new_rows'),
+				('updated', 'UPDATE', 'OLD TABLE AS old_rows NEW TABLE AS new_rows'),
+				('deleted', 'DELETE', 'OLD TABLE AS old_rows')) k (name, command, tables)
+			WHERE (settings.table_name, k.command) <> ('org', 'DELETE')
+		LOOP
+			EXECUTE pg_catalog.format('CREATE TRIGGER event_%s AFTER %s ON cms.%I REFERENCING %s
+				FOR EACH STATEMENT EXECUTE FUNCTION cms.cms_settings_event(%L, %s%s)',
+				kind.name, kind.command, settings.table_name, kind.tables, settings.table_name, settings.max_rows,
+				', ' || settings.key_columns);
+		END LOOP;
 	END LOOP;
 END
 $$;

@@ -211,6 +211,30 @@ COMMENT ON COLUMN cms.redemption_rate_by_service.redemption_rate IS 'redeemed / 
 COMMENT ON COLUMN cms.redemption_rate_by_service.uses IS 'Live uses.';
 COMMENT ON COLUMN cms.redemption_rate_by_service.discount IS 'Their discount.';
 
+CREATE VIEW cms.event_log WITH (security_barrier) AS
+	SELECT e.org_id, e.event_id, e.action, e.object, e.object_id, e.offer_id, o.name AS offer_name,
+		CASE WHEN (SELECT cms.cms_sees_codes()) THEN e.old_values
+		     WHEN e.object <> 'poc' THEN e.old_values - '{common_code,sample_code,code_prefix,code_suffix}'::text[] END AS old_values,
+		CASE WHEN (SELECT cms.cms_sees_codes()) THEN e.new_values
+		     WHEN e.object <> 'poc' THEN e.new_values - '{common_code,sample_code,code_prefix,code_suffix}'::text[] END AS new_values,
+		e.happened_at, e.recorded_at, e.recorded_by
+	FROM cms.event e
+	LEFT JOIN cms.offer o ON o.org_id = e.org_id AND o.offer_id = e.offer_id
+	WHERE e.org_id = ANY ((SELECT cms.cms_my_orgs())::int[]);
+COMMENT ON VIEW cms.event_log IS 'Events for all who may read them: analysts see no codes, and of people only that something changed (F49).';
+COMMENT ON COLUMN cms.event_log.org_id IS 'The org.';
+COMMENT ON COLUMN cms.event_log.event_id IS 'Number of the event.';
+COMMENT ON COLUMN cms.event_log.action IS 'What was done.';
+COMMENT ON COLUMN cms.event_log.object IS 'What it was done to.';
+COMMENT ON COLUMN cms.event_log.object_id IS 'Which row of it; NULL: several.';
+COMMENT ON COLUMN cms.event_log.offer_id IS 'The offer; NULL: none.';
+COMMENT ON COLUMN cms.event_log.offer_name IS 'Its present name; NULL: none, or it was deleted.';
+COMMENT ON COLUMN cms.event_log.old_values IS 'What it was before, without codes for those who may not see them; NULL: nothing.';
+COMMENT ON COLUMN cms.event_log.new_values IS 'What it became, likewise.';
+COMMENT ON COLUMN cms.event_log.happened_at IS 'Time of the request.';
+COMMENT ON COLUMN cms.event_log.recorded_at IS 'The server''s own time.';
+COMMENT ON COLUMN cms.event_log.recorded_by IS 'Role that called.';
+
 CREATE VIEW cms.refusals_by_reason WITH (security_barrier) AS
 	SELECT a.org_id, a.offer_id, o.name, a.reason, a.action,
 		(a.attempted_at AT TIME ZONE g.time_zone)::date AS day,

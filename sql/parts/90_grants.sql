@@ -69,6 +69,10 @@ GRANT SELECT (org_id, message_id, kind, channel, status, offer_id, coupon_id, cu
 GRANT SELECT, DELETE ON cms.attempt TO cms_manager;
 GRANT SELECT (org_id, attempt_id, action, reason, unknown_code, offer_id, coupon_id, customer_id, store_id, till_id,
 	bill_ref, bill_amount, attempted_at, recorded_at, recorded_by) ON cms.attempt TO cms_analyst;
+-- not even a manager takes an event back; who runs the server lets old ones go
+GRANT SELECT ON cms.event TO cms_manager, cms_admin;
+GRANT SELECT ON cms.event_log TO cms_manager, cms_analyst, cms_admin;
+GRANT EXECUTE ON FUNCTION cms.cms_purge_events(timestamptz, int, int) TO cms_admin;
 GRANT SELECT, INSERT, DELETE ON cms.code_upload TO cms_manager;
 -- not the org nor who brought it: a line moved to another org would be loaded there
 GRANT UPDATE (offer_id, code, customer_id, reason, message) ON cms.code_upload TO cms_manager;
@@ -116,7 +120,8 @@ DECLARE
 BEGIN
 	FOREACH table_name IN ARRAY ARRAY['org', 'org_role', 'org_entity', 'poc', 'offer', 'offer_product', 'offer_entity',
 		'offer_window', 'offer_audience', 'offer_exclusion', 'offer_reminder', 'offer_poc', 'coupon', 'redemption',
-		'hold', 'claim', 'attempt', 'outbox']
+		'hold', 'claim', 'attempt', 'outbox',
+		'event']
 	LOOP
 		EXECUTE pg_catalog.format('ALTER TABLE cms.%I ENABLE ROW LEVEL SECURITY', table_name);
 		EXECUTE pg_catalog.format('CREATE POLICY own_orgs ON cms.%I
