@@ -32,5 +32,7 @@
 #define CMS_ERRCODE_LIST_NOT_USED MAKE_SQLSTATE('M', 'S', '0', '1', '1')
 /* a setting wants a code that is taken or reserved */
 #define CMS_ERRCODE_CODE_TAKEN MAKE_SQLSTATE('M', 'S', '0', '1', '2')
+/* the job_key was used for another request */
+#define CMS_ERRCODE_JOB_KEY_CONFLICT MAKE_SQLSTATE('M', 'S', '0', '1', '3')
 
 #endif

@@ -14,6 +14,8 @@
 #include "lock.h"
 
 #define LOCK_CLASS 3
+#define JOB_CLASS 4
+#define BULK_CLASS 5
 /* and those that follow, one for each slot */
 #define SLOT_CLASS 16
 
@@ -61,4 +63,37 @@ cms_unlock_slot(int org, int64 offer_id, int slot)
 
 	slot_tag(&tag, org, offer_id, slot);
 	LockRelease(&tag, ExclusiveLock, false);
+}
+
+static inline void
+job_tag(LOCKTAG *tag, int org, int64 job_id)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) org, (uint32) job_id, JOB_CLASS);
+}
+
+bool
+cms_lock_job(int org, int64 job_id)
+{
+	LOCKTAG tag;
+
+	job_tag(&tag, org, job_id);
+	return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
+cms_unlock_job(int org, int64 job_id)
+{
+	LOCKTAG tag;
+
+	job_tag(&tag, org, job_id);
+	LockRelease(&tag, ExclusiveLock, true);
+}
+
+void
+cms_lock_bulk(int org, int64 offer_id, LOCKMODE mode)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) org, (uint32) offer_id, BULK_CLASS);
+	(void) LockAcquire(&tag, mode, false, false);
 }

@@ -28,5 +28,16 @@ extern void cms_unlock(int org, int what, LOCKMODE mode);
  */
 extern void cms_lock_slot(int org, int64 offer_id, int slot);
 extern void cms_unlock_slot(int org, int64 offer_id, int slot);
+/*
+ * Of a job: held by the session that runs it, over the ends of transactions, until it is given
+ * back. False: another session has it.
+ */
+extern bool cms_lock_job(int org, int64 job_id);
+extern void cms_unlock_job(int org, int64 job_id);
+/*
+ * Many coupons of an offer, which are not written in the order of customers, against calls for
+ * several: until the end of the transaction.
+ */
+extern void cms_lock_bulk(int org, int64 offer_id, LOCKMODE mode);
 
 #endif

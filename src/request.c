@@ -20,7 +20,6 @@
 #include "request.h"
 
 static void add(CmsRequest *request, const void *data, size_t length);
-static Datum finish_digest(CmsRequest *request);
 static bool insert_request(const CmsRequest *request, Datum digest);
 static bool find_request(CmsRequest *request, Datum digest, CmsRequestState *state);
 
@@ -85,7 +84,7 @@ cms_request_open(CmsRequest *request)
 
 	if (request->key == NULL)
 		return CMS_REQUEST_NEW;
-	digest = finish_digest(request);
+	digest = cms_request_digest(request);
 	/* a row that was in the way may be gone when it is read */
 	while (!insert_request(request, digest) && !find_request(request, digest, &state))
 		CHECK_FOR_INTERRUPTS();
@@ -124,8 +123,8 @@ add(CmsRequest *request, const void *data, size_t length)
 		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(request->digest));
 }
 
-static Datum
-finish_digest(CmsRequest *request)
+Datum
+cms_request_digest(CmsRequest *request)
 {
 	bytea *digest = palloc(VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
 

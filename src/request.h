@@ -40,6 +40,8 @@ extern void cms_request_begin(CmsRequest *request, int org, const char *key, con
 /* What is asked for, part by part, in an order of the action's own. NULL differs from an empty text. */
 extern void cms_request_text(CmsRequest *request, const char *text);
 extern void cms_request_number(CmsRequest *request, int64 number);
+/* Of what was described, a bytea, where there is a key; then nothing more is added. */
+extern Datum cms_request_digest(CmsRequest *request);
 /*
  * Takes the key. Of two transactions with one key the second waits for the first; under a
  * fixed snapshot, which cannot show the first's answer, it fails with 40001.

@@ -253,3 +253,46 @@ COMMENT ON COLUMN cms.refusals_by_reason.action IS 'What was attempted: REDEEM, 
 COMMENT ON COLUMN cms.refusals_by_reason.day IS 'The day of the requests in the org''s zone.';
 COMMENT ON COLUMN cms.refusals_by_reason.attempts IS 'How many.';
 COMMENT ON COLUMN cms.refusals_by_reason.last_attempted_at IS 'The last of them.';
+
+CREATE VIEW cms.job_status WITH (security_barrier) AS
+	SELECT j.org_id, j.job_id, j.job_key, j.action, j.offer_id, o.name AS offer_name,
+		CASE WHEN j.status <> 'RUNNING' THEN j.status
+		     WHEN EXISTS (SELECT FROM pg_catalog.pg_locks l
+		                  WHERE l.locktype = 'advisory' AND l.objsubid = 4 AND l.granted
+		                    AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d
+		                                      WHERE d.datname = pg_catalog.current_database())
+		                    AND l.classid::bigint = j.org_id AND l.objid::bigint = j.job_id % 4294967296)
+		     THEN 'RUNNING' ELSE 'STOPPED' END AS state,
+		j.total, j.done, pg_catalog.round(100.0 * j.done / NULLIF(j.total, 0), 1) AS percent,
+		j.succeeded, j.refused, j.replayed, j.repeated, j.ignored, j.refusals, j.rate, j.remaining, j.error,
+		j.runs, j.started_at, j.updated_at, j.finished_at, j.started_by, j.run_by, j.pid
+	FROM cms.job j
+	LEFT JOIN cms.offer o ON o.org_id = j.org_id AND o.offer_id = j.offer_id
+	WHERE j.org_id = ANY ((SELECT cms.cms_my_orgs())::int[]);
+COMMENT ON VIEW cms.job_status IS 'Jobs: how far each is, whether it runs, what became of it. Columns that job has too are explained there.';
+COMMENT ON COLUMN cms.job_status.org_id IS 'The org.';
+COMMENT ON COLUMN cms.job_status.job_id IS 'The job.';
+COMMENT ON COLUMN cms.job_status.job_key IS 'The caller''s key.';
+COMMENT ON COLUMN cms.job_status.action IS 'What it does.';
+COMMENT ON COLUMN cms.job_status.offer_id IS 'The offer.';
+COMMENT ON COLUMN cms.job_status.offer_name IS 'Its name.';
+COMMENT ON COLUMN cms.job_status.state IS 'RUNNING: at this moment; STOPPED: its session has died, and the same call with its job_key goes on; FAILED; DONE.';
+COMMENT ON COLUMN cms.job_status.total IS 'Units of work in this run; NULL: not known yet.';
+COMMENT ON COLUMN cms.job_status.done IS 'Units that are done.';
+COMMENT ON COLUMN cms.job_status.percent IS 'The same in percent of total.';
+COMMENT ON COLUMN cms.job_status.succeeded IS 'Coupons issued, codes generated, coupons revoked or removed, in all runs.';
+COMMENT ON COLUMN cms.job_status.refused IS 'Units of this run that were refused.';
+COMMENT ON COLUMN cms.job_status.replayed IS 'Customers who keep the active coupon they hold.';
+COMMENT ON COLUMN cms.job_status.repeated IS 'Customers named more than once.';
+COMMENT ON COLUMN cms.job_status.ignored IS 'Units that name nobody.';
+COMMENT ON COLUMN cms.job_status.refusals IS 'How many were refused for which reason.';
+COMMENT ON COLUMN cms.job_status.rate IS 'Units done in a second.';
+COMMENT ON COLUMN cms.job_status.remaining IS 'Time that is left at this rate.';
+COMMENT ON COLUMN cms.job_status.error IS 'What ended the last run.';
+COMMENT ON COLUMN cms.job_status.runs IS 'How often it was begun.';
+COMMENT ON COLUMN cms.job_status.started_at IS 'When the job began.';
+COMMENT ON COLUMN cms.job_status.updated_at IS 'When the last batch ended.';
+COMMENT ON COLUMN cms.job_status.finished_at IS 'When the job was done.';
+COMMENT ON COLUMN cms.job_status.started_by IS 'Role that began it.';
+COMMENT ON COLUMN cms.job_status.run_by IS 'Role of the last run.';
+COMMENT ON COLUMN cms.job_status.pid IS 'Process of the last run.';

@@ -74,6 +74,9 @@ GRANT SELECT ON cms.event TO cms_manager, cms_admin;
 GRANT SELECT ON cms.event_log TO cms_manager, cms_analyst, cms_admin;
 GRANT EXECUTE ON FUNCTION cms.cms_purge_events(timestamptz, int, int) TO cms_admin;
 GRANT SELECT, INSERT, DELETE ON cms.code_upload TO cms_manager;
+GRANT SELECT ON cms.job TO cms_manager, cms_issuer, cms_analyst;
+-- a list for those who asked for it, which nothing depends on
+GRANT SELECT, DELETE ON cms.job_refusal TO cms_manager, cms_issuer;
 -- not the org nor who brought it: a line moved to another org would be loaded there
 GRANT UPDATE (offer_id, code, customer_id, reason, message) ON cms.code_upload TO cms_manager;
 
@@ -81,6 +84,7 @@ GRANT UPDATE (offer_id, code, customer_id, reason, message) ON cms.code_upload T
 GRANT SELECT ON cms.coupon_status TO cms_manager, cms_issuer, cms_redeemer, cms_analyst;
 GRANT SELECT ON cms.offer_dashboard, cms.offer_performance, cms.redemption_rate_by_day, cms.redemption_rate_by_store,
 	cms.redemption_rate_by_service, cms.refusals_by_reason TO cms_manager, cms_analyst;
+GRANT SELECT ON cms.job_status TO cms_manager, cms_issuer, cms_analyst;
 
 -- actions
 GRANT EXECUTE ON FUNCTION cms.cms_generate_codes(bigint, bigint, timestamptz, int),
@@ -113,6 +117,11 @@ GRANT EXECUTE ON FUNCTION cms.cms_sweep_holds(int, timestamptz, int) TO cms_mana
 -- jobs
 GRANT EXECUTE ON FUNCTION cms.cms_schedule(text, text, text, int), cms.cms_unschedule() TO cms_admin, cms_sweeper;
 
+-- jobs
+GRANT EXECUTE ON FUNCTION cms.cms_job_begin(text, bigint, text, bytea, bigint, int),
+	cms.cms_job_note(bigint, bigint, boolean, text, int)
+	TO cms_manager, cms_issuer;
+
 -- A row of another org is neither seen nor touched.
 DO $$
 DECLARE
@@ -121,7 +130,8 @@ BEGIN
 	FOREACH table_name IN ARRAY ARRAY['org', 'org_role', 'org_entity', 'poc', 'offer', 'offer_product', 'offer_entity',
 		'offer_window', 'offer_audience', 'offer_exclusion', 'offer_reminder', 'offer_poc', 'coupon', 'redemption',
 		'hold', 'claim', 'attempt', 'outbox',
-		'event']
+		'event',
+		'job', 'job_refusal']
 	LOOP
 		EXECUTE pg_catalog.format('ALTER TABLE cms.%I ENABLE ROW LEVEL SECURITY', table_name);
 		EXECUTE pg_catalog.format('CREATE POLICY own_orgs ON cms.%I

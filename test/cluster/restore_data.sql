@@ -163,7 +163,11 @@ FROM cms.cms_revoke(pg_temp.o('elsewhere'), 'CODES', codes => '{3p-3}', confirm 
 INSERT INTO done SELECT 'attempts', string_agg(r.reason, ' ' ORDER BY i) = 'CODE_NOT_FOUND CODE_NOT_FOUND TOO_MANY_ATTEMPTS'
 FROM generate_series(1, 3) i, cms.cms_redeem(E'it''s \\ "a" guess ' || i, 'guesser', 10, 'bill 12', at => '2025-03-08 10:00+00') r;
 
--- messages
+-- a job, and messages
+INSERT INTO cms.job (org_id, job_id, job_key, action, status, started_at, run_started_at, updated_at, started_by, run_by)
+VALUES (1, nextval('cms.job_id_seq'), 'spring', 'ISSUE_ALL', 'FAILED', '2025-03-08 10:00+00', '2025-03-08 10:00+00', '2025-03-08 10:01+00',
+	current_user, current_user);
+INSERT INTO cms.job_refusal (org_id, job_id, customer_id, reason) VALUES (1, currval('cms.job_id_seq'), 'cleo', 'ISSUE_GAP');
 INSERT INTO cms.outbox (org_id, message_id, kind, channel, offer_id, coupon_id, customer_id, due_at, next_attempt_at, lease, queued_at)
 SELECT 1, nextval('cms.message_id_seq'), 'RESEND', 'SMS', offer_id, coupon_id, customer_id, '2025-03-08 10:00+00', '2025-03-08 10:00+00',
 	nextval('cms.lease_seq'), '2025-03-08 10:00+00'
