@@ -26,6 +26,7 @@
 #include "codebook.h"
 #include "counter.h"
 #include "generate.h"
+#include "money.h"
 #include "permutation.h"
 #include "plan.h"
 #include "result.h"
@@ -55,12 +56,21 @@ typedef struct Maker
 	uint64 size;
 } Maker;
 
+/* What a way of making codes has room for. */
+typedef struct Capacity
+{
+	Numeric space; /* NULL: no bound */
+	int64 used;
+	Numeric free; /* the guess guard considered; NULL: no bound */
+} Capacity;
+
 static void require_fit(const CmsOffer *offer, int64 how_many);
 pg_noreturn static void refuse_codes(const CmsOffer *offer, int64 possible);
 static bool may_collide(const CmsOffer *offer, int64 how_many);
 static int draw_batch(Maker *maker, int want);
 static int walk_batch(Maker *maker, int want);
 static void start_walk(Maker *maker);
+static void measure(const CmsOffer *offer, const CmsTotals *totals, Capacity *capacity);
 static Numeric space_of(const CmsCodePattern *pattern);
 static Numeric chance(Numeric used, Numeric space);
 static int64 next_position(const CmsOffer *offer);
@@ -286,9 +296,7 @@ cms_code_capacity(PG_FUNCTION_ARGS)
 	MemoryContext caller = CurrentMemoryContext;
 	const CmsOffer *offer;
 	CmsTotals totals;
-	Numeric space = NULL; /* NULL: no bound */
-	Numeric available = NULL;
-	int64 used;
+	Capacity capacity;
 	Datum values[4] = {0};
 	bool nulls[4] = {false};
 	Datum row;
@@ -296,45 +304,79 @@ cms_code_capacity(PG_FUNCTION_ARGS)
 	cms_call_begin();
 	offer = cms_offer_get(org, offer_id, true);
 	cms_counter_totals(org, offer_id, true, &totals);
-	used = totals.issued + totals.stock;
-	switch (offer->method)
-	{
-		case CMS_METHOD_GENERATED:
-			space = space_of(&offer->pattern);
-			available = space;
-			if (!offer->allow_dense_codes)
-				available =
-					DatumGetNumeric(DirectFunctionCall2(numeric_div_trunc,
-														NumericGetDatum(space),
-														NumericGetDatum(int64_to_numeric(4))));
-			break;
-		case CMS_METHOD_RANDOMISED:
-			space = available = space_of(&offer->pattern);
-			used = next_position(offer);
-			break;
-		case CMS_METHOD_COMMON:
-			/* the one code exists from the start, however many hold it */
-			space = available = int64_to_numeric(1);
-			used = 1;
-			break;
-		case CMS_METHOD_UPLOADED:
-			break;
-	}
+	measure(offer, &totals, &capacity);
 
-	nulls[0] = nulls[2] = nulls[3] = (space == NULL);
-	values[1] = NumericGetDatum(int64_to_numeric(used));
-	if (space != NULL)
+	nulls[0] = nulls[2] = nulls[3] = (capacity.space == NULL);
+	values[1] = NumericGetDatum(int64_to_numeric(capacity.used));
+	if (capacity.space != NULL)
 	{
-		values[0] = NumericGetDatum(space);
-		values[2] = DirectFunctionCall2(
-			numeric_larger,
-			DirectFunctionCall2(numeric_sub, NumericGetDatum(available), values[1]),
-			NumericGetDatum(int64_to_numeric(0)));
-		values[3] = NumericGetDatum(chance(DatumGetNumeric(values[1]), space));
+		values[0] = NumericGetDatum(capacity.space);
+		values[2] = NumericGetDatum(capacity.free);
+		values[3] = NumericGetDatum(chance(DatumGetNumeric(values[1]), capacity.space));
 	}
 	row = cms_result_row(fcinfo, caller, values, nulls);
 	SPI_finish();
 	PG_RETURN_DATUM(row);
+}
+
+Numeric
+cms_generate_codes_left(const CmsOffer *offer)
+{
+	CmsTotals totals;
+	Capacity capacity;
+	Numeric stock;
+
+	cms_counter_totals(offer->org, offer->offer_id, true, &totals);
+	measure(offer, &totals, &capacity);
+	stock = int64_to_numeric(totals.stock);
+	switch (offer->method)
+	{
+		case CMS_METHOD_GENERATED:
+			return cms_money_add(capacity.free, stock);
+		case CMS_METHOD_RANDOMISED:
+			return capacity.free;
+		case CMS_METHOD_UPLOADED:
+			return stock;
+		case CMS_METHOD_COMMON:
+			break;
+	}
+	return NULL;
+}
+
+static void
+measure(const CmsOffer *offer, const CmsTotals *totals, Capacity *capacity)
+{
+	Numeric available = NULL;
+
+	capacity->space = NULL;
+	capacity->free = NULL;
+	capacity->used = totals->issued + totals->stock;
+	switch (offer->method)
+	{
+		case CMS_METHOD_GENERATED:
+			capacity->space = space_of(&offer->pattern);
+			available = capacity->space;
+			if (!offer->allow_dense_codes)
+				available =
+					DatumGetNumeric(DirectFunctionCall2(numeric_div_trunc,
+														NumericGetDatum(capacity->space),
+														NumericGetDatum(int64_to_numeric(4))));
+			break;
+		case CMS_METHOD_RANDOMISED:
+			capacity->space = available = space_of(&offer->pattern);
+			capacity->used = next_position(offer);
+			break;
+		case CMS_METHOD_COMMON:
+			/* the one code exists from the start, however many hold it */
+			capacity->space = available = int64_to_numeric(1);
+			capacity->used = 1;
+			break;
+		case CMS_METHOD_UPLOADED:
+			return;
+	}
+	capacity->free = cms_money_subtract(available, int64_to_numeric(capacity->used));
+	if (cms_money_compare(capacity->free, cms_money_zero()) < 0)
+		capacity->free = cms_money_zero();
 }
 
 /* exact, also beyond what a double or an int64 can hold */

@@ -15,4 +15,7 @@ extern void cms_generate_announce(const CmsOffer *offer);
  */
 extern int64 cms_generate_stock(const CmsOffer *offer, int64 how_many);
 
+/* Coupons for which there are codes, in stock or still to be made; NULL: any number (a common code). */
+extern Numeric cms_generate_codes_left(const CmsOffer *offer);
+
 #endif

@@ -10,6 +10,7 @@
 #include "access/htup_details.h"
 #include "funcapi.h"
 
+#include "plan.h"
 #include "result.h"
 #include "text.h"
 
@@ -52,6 +53,20 @@ cms_result_put(FunctionCallInfo fcinfo, const Datum *values, const bool *nulls)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	tuplestore_putvalues(result->setResult, result->setDesc, (Datum *) values, (bool *) nulls);
+}
+
+void
+cms_result_put_rows(FunctionCallInfo fcinfo, uint64 rows, int ncolumns)
+{
+	Datum *values = palloc(sizeof(Datum) * ncolumns);
+	bool *nulls = palloc(sizeof(bool) * ncolumns);
+
+	for (uint64 row = 0; row < rows; row++)
+	{
+		for (int i = 0; i < ncolumns; i++)
+			values[i] = cms_row_value(row, i + 1, &nulls[i]);
+		cms_result_put(fcinfo, values, nulls);
+	}
 }
 
 void

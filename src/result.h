@@ -17,6 +17,8 @@ extern Datum cms_result_row(FunctionCallInfo fcinfo, MemoryContext context, cons
 /* For RETURNS SETOF: start once before SPI_connect, then one call per row. */
 extern void cms_result_start(FunctionCallInfo fcinfo);
 extern void cms_result_put(FunctionCallInfo fcinfo, const Datum *values, const bool *nulls);
+/* the rows that a statement has just left in SPI_tuptable, whose columns are those of the result */
+extern void cms_result_put_rows(FunctionCallInfo fcinfo, uint64 rows, int ncolumns);
 /* fills the columns reason and message: both NULL for CMS_OK; message NULL: the standard sentence */
 extern void cms_result_reason(CmsReason reason, const char *message, Datum *values, bool *nulls,
 							  int reason_column, int message_column);

@@ -7,6 +7,13 @@ CREATE FUNCTION cms.cms_offer_end(expiry_type text, expires_on date, claim_ends_
 COMMENT ON FUNCTION cms.cms_offer_end(text, date, date, text) IS
 'The instant at which an offer ends (exclusive): the end of expires_on for FIXED_DATE, of the claim''s last day for WITH_CAMPAIGN; NULL: it has no end (F1).';
 
+CREATE FUNCTION cms.cms_discount_text(discount_type text, discount_value numeric, discount_cap numeric, currency text) RETURNS text
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'cms_discount_text';
+COMMENT ON FUNCTION cms.cms_discount_text(text, numeric, numeric, text) IS
+'A discount for people, such as "20 %, at most ₹100": with the sign of the currency (ISO 4217) where it is known, else its code.';
+
 CREATE VIEW cms.coupon_status WITH (security_barrier) AS
 	SELECT s.org_id, s.coupon_id, s.offer_id, s.offer_name, s.code, s.customer_id,
 		s.issued_at, s.valid_from, s.expires_at, s.revoked_at, s.uses, s.uses_left, s.last_redeemed_at,
@@ -102,10 +109,7 @@ COMMENT ON COLUMN cms.offer_performance.last_redeemed_at IS 'Last redemption.';
 
 CREATE VIEW cms.offer_dashboard WITH (security_barrier) AS
 	SELECT o.org_id, o.offer_id, o.code AS offer_code, o.name, o.code_method, o.discount_type,
-		CASE o.discount_type
-			WHEN 'PERCENTAGE' THEN pg_catalog.trim_scale(o.discount_value)::text || ' %'
-			ELSE g.currency || ' ' || pg_catalog.trim_scale(o.discount_value)::text END
-		|| COALESCE(', at most ' || g.currency || ' ' || pg_catalog.trim_scale(o.discount_cap)::text, '') AS discount,
+		cms.cms_discount_text(o.discount_type, o.discount_value, o.discount_cap, g.currency) AS discount,
 		o.expiry_type, COALESCE(o.expires_on, l.ends_on) AS expires_on,
 		l.service, l.consumer_ref, l.consumer_name,
 		p.issued, p.redeemed, p.uses, p.redemption_rate,

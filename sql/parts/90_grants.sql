@@ -36,7 +36,8 @@ REVOKE ALL ON ALL TABLES IN SCHEMA cms FROM PUBLIC;
 GRANT USAGE ON SCHEMA cms TO cms_admin, cms_manager, cms_issuer, cms_redeemer, cms_analyst, cms_sender, cms_sweeper;
 
 GRANT EXECUTE ON FUNCTION cms.cms_version(), cms.cms_current_org(), cms.cms_my_orgs(), cms.cms_sees_codes(),
-	cms.cms_day_start(date, text), cms.cms_offer_end(text, date, date, text)
+	cms.cms_day_start(date, text), cms.cms_offer_end(text, date, date, text),
+	cms.cms_discount_text(text, numeric, numeric, text)
 	TO cms_admin, cms_manager, cms_issuer, cms_redeemer, cms_analyst, cms_sender, cms_sweeper;
 
 -- settings
@@ -85,6 +86,12 @@ GRANT SELECT ON cms.coupon_status TO cms_manager, cms_issuer, cms_redeemer, cms_
 GRANT SELECT ON cms.offer_dashboard, cms.offer_performance, cms.redemption_rate_by_day, cms.redemption_rate_by_store,
 	cms.redemption_rate_by_service, cms.refusals_by_reason TO cms_manager, cms_analyst;
 GRANT SELECT ON cms.job_status TO cms_manager, cms_issuer, cms_analyst;
+
+-- what is asked about offers
+GRANT EXECUTE ON FUNCTION cms.cms_series(text, text[], boolean, timestamptz, int)
+	TO cms_manager, cms_issuer, cms_redeemer, cms_analyst;
+GRANT EXECUTE ON FUNCTION cms.cms_offers(text, boolean, text, text, text, boolean, int, text, timestamptz, int)
+	TO cms_manager, cms_analyst;
 
 -- actions
 GRANT EXECUTE ON FUNCTION cms.cms_generate_codes(bigint, bigint, timestamptz, int),

@@ -15,9 +15,9 @@ SELECT is((SELECT claimed FROM cms_claim(o('campaign over'), 'TIMELINE', 't1', e
 
 SELECT is(rows_of($$ SELECT offer_code, code_method, discount_type, discount, expiry_type, expires_on, service, consumer_ref, consumer_name, issued, redeemed, uses, redemption_rate, status,
 	created_by = current_user, created_at = now(), modified_by = current_user, modified_at = now() FROM cms.offer_dashboard WHERE name = 'twenty' $$),
-	'(D20,GENERATED,PERCENTAGE,"20 %, at most INR 100",FIXED_DATE,2999-12-31,,,,0,0,0,,ACTIVE,t,t,t,t)', 'an offer as it was made; without issues there is no rate');
+	'(D20,GENERATED,PERCENTAGE,"20 %, at most ₹100",FIXED_DATE,2999-12-31,,,,0,0,0,,ACTIVE,t,t,t,t)', 'an offer as it was made; without issues there is no rate');
 SELECT is(rows_of($$ SELECT discount, expiry_type, expires_on, service, consumer_ref, consumer_name, status FROM cms.offer_dashboard WHERE name = 'fifty' $$),
-	'("INR 50.5",WITH_CAMPAIGN,2999-06-30,OUTBOUND,spring,"Spring sale",ACTIVE)', 'who uses it, and when that ends');
+	'(₹50.50,WITH_CAMPAIGN,2999-06-30,OUTBOUND,spring,"Spring sale",ACTIVE)', 'who uses it, and when that ends');
 SELECT is(rows_of($$ SELECT name, status FROM cms.offer_dashboard ORDER BY offer_id $$),
 	'(twenty,ACTIVE) (fifty,ACTIVE) (ended,ENDED) ("campaign over",ENDED) (archived,ARCHIVED)', 'the status of each');
 SELECT is(rows_of($$ SELECT name FROM cms.offer_dashboard WHERE status = 'ACTIVE' AND name ILIKE '%FIF%' ORDER BY modified_at DESC $$), '(fifty)', 'searched by name, active only');
@@ -38,7 +38,7 @@ SELECT counted();
 -- an org's offers are seen by its roles only
 SELECT play_org('UTC', 'EUR');
 SELECT make_offer('elsewhere', '{"discount_value": 5}');
-SELECT is((SELECT discount FROM cms.offer_dashboard WHERE name = 'elsewhere'), 'EUR 5', 'another org, another currency');
+SELECT is((SELECT discount FROM cms.offer_dashboard WHERE name = 'elsewhere'), '€5', 'another org, another currency');
 CREATE ROLE f06_analyst IN ROLE cms_analyst;
 INSERT INTO cms.org_role (org_id, role_name) SELECT org_id, 'f06_analyst' FROM cms.org WHERE name = 'UTC';
 SET LOCAL ROLE f06_analyst;
