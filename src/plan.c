@@ -31,6 +31,7 @@ static void start(CmsPlan *plan);
 static void prepare(CmsPlan *plan);
 static PlannedStmt *
 plan_statement(Query *query, const char *text, int options, ParamListInfo params);
+static PlannedStmt *plan_next(Query *query, const char *text, int options, ParamListInfo params);
 static void switch_off(const char *setting);
 static void enlarge_table(PlannerInfo *root, Oid relation, bool inhparent, RelOptInfo *table);
 static bool hide_statistics(PlannerInfo *root, RangeTblEntry *table, AttrNumber column,
@@ -192,12 +193,11 @@ prepare(CmsPlan *plan)
 static PlannedStmt *
 plan_statement(Query *query, const char *text, int options, ParamListInfo params)
 {
-	planner_hook_type planner = next_planner_hook != NULL ? next_planner_hook : standard_planner;
 	PlannedStmt *made = NULL;
 	int level;
 
 	if (current == NULL || text == NULL || strcmp(text, current->text) != 0)
-		return planner(query, text, options, params);
+		return plan_next(query, text, options, params);
 
 	level = NewGUCNestLevel();
 	switch_off("enable_seqscan");
@@ -213,7 +213,7 @@ plan_statement(Query *query, const char *text, int options, ParamListInfo params
 	PG_TRY();
 	{
 		planning = true;
-		made = planner(query, text, options, params);
+		made = plan_next(query, text, options, params);
 	}
 	PG_FINALLY();
 	{
@@ -222,6 +222,15 @@ plan_statement(Query *query, const char *text, int options, ParamListInfo params
 	PG_END_TRY();
 	AtEOXact_GUC(false, level);
 	return made;
+}
+
+/* as if there were no hook of ours */
+static PlannedStmt *
+plan_next(Query *query, const char *text, int options, ParamListInfo params)
+{
+	planner_hook_type planner = next_planner_hook != NULL ? next_planner_hook : standard_planner;
+
+	return planner(query, text, options, params);
 }
 
 /* until the GUC level ends */
