@@ -56,7 +56,8 @@ static void check_poc(CmsRecord *record);
 static void require_no_children(const CmsRecord *record);
 static void require_offer(const CmsRecord *record, CmsScope scope);
 static bool found(CmsPlan *plan, const Datum *values);
-static uint32 days_of(const CmsRecord *record, const char *column, int most);
+static bool days_of(const CmsRecord *record, const char *column, int most, uint32 *days);
+static void check_window_can_open(const CmsRecord *record, const CmsWindow *window);
 
 /* the first whose columns the row has */
 static const struct
@@ -116,7 +117,8 @@ check_exclusion(CmsRecord *record)
 	int64 other;
 	Datum values[2];
 
-	cms_record_require(record, "other_offer_id", "Name the other offer.");
+	if (!cms_record_require(record, "other_offer_id", "Name the other offer."))
+		return;
 	require_offer(record, CMS_SCOPE_NONE);
 	other = cms_record_int(record, "other_offer_id");
 	if (other == cms_record_int(record, "offer_id"))
@@ -164,7 +166,8 @@ check_offer_poc(CmsRecord *record)
 	Datum values[2];
 
 	cms_record_range(record, "days_before", 0, 3650, false);
-	cms_record_require(record, "poc_id", "Name a row of cms.poc.");
+	if (!cms_record_require(record, "poc_id", "Name a row of cms.poc."))
+		return;
 	require_offer(record, CMS_SCOPE_NONE);
 	poc = cms_record_int(record, "poc_id");
 	values[0] = Int32GetDatum((int) cms_record_int(record, "org_id"));
@@ -269,109 +272,128 @@ require_no_children(const CmsRecord *record)
 static void
 check_window(CmsRecord *record)
 {
-	CmsWindow window = {
-		.from_date = DATEVAL_NOBEGIN,
-		.to_date = DATEVAL_NOEND,
-		.from_time = 0,
-		.to_time = USECS_PER_DAY,
-	};
+	CmsWindow window;
+
+	if (cms_list_window(record, &window))
+		check_window_can_open(record, &window);
+	require_offer(record, CMS_SCOPE_NONE);
+}
+
+bool
+cms_list_window(const CmsRecord *record, CmsWindow *window)
+{
+	uint32 weekdays, month_days;
+	bool good;
 	bool isnull;
 	Datum value;
 
+	good = days_of(record, "weekdays", 7, &weekdays);
+	good = days_of(record, "month_days", 31, &month_days) && good;
+	good = cms_record_day(record, "from_date") && good;
+	good = cms_record_day(record, "to_date") && good;
+	if (!good)
+		return false;
 	/* bit 0 is Monday, the first of month is bit 1 */
-	window.weekdays = days_of(record, "weekdays", 7) >> 1;
-	window.month_days = days_of(record, "month_days", 31);
-	cms_record_day(record, "from_date");
-	cms_record_day(record, "to_date");
+	window->weekdays = weekdays >> 1;
+	window->month_days = month_days;
 	value = cms_record_value(record, "from_date", &isnull);
-	if (!isnull)
-		window.from_date = DatumGetDateADT(value);
+	window->from_date = isnull ? DATEVAL_NOBEGIN : DatumGetDateADT(value);
 	value = cms_record_value(record, "to_date", &isnull);
-	if (!isnull)
-		window.to_date = DatumGetDateADT(value);
-	if (window.from_date > window.to_date)
-		cms_record_refuse(record,
-						  ERRCODE_CHECK_VIOLATION,
-						  "to_date",
-						  "Use a to_date that is not before from_date.",
-						  "from_date is after to_date");
-
+	window->to_date = isnull ? DATEVAL_NOEND : DatumGetDateADT(value);
 	value = cms_record_value(record, "from_time", &isnull);
-	if (!isnull)
-		window.from_time = DatumGetTimeADT(value);
+	window->from_time = isnull ? 0 : DatumGetTimeADT(value);
 	value = cms_record_value(record, "to_time", &isnull);
-	if (!isnull)
-		window.to_time = DatumGetTimeADT(value);
-	if (window.from_time == window.to_time || window.from_time == USECS_PER_DAY)
-		cms_record_refuse(
+	window->to_time = isnull ? USECS_PER_DAY : DatumGetTimeADT(value);
+	return true;
+}
+
+static void
+check_window_can_open(const CmsRecord *record, const CmsWindow *window)
+{
+	bool good = true;
+
+	if (window->from_date > window->to_date)
+		good = cms_record_refuse(record,
+								 ERRCODE_CHECK_VIOLATION,
+								 "to_date",
+								 "Use a to_date that is not before from_date.",
+								 "from_date is after to_date");
+	if (window->from_time == window->to_time || window->from_time == USECS_PER_DAY)
+		good = cms_record_refuse(
 			record,
 			ERRCODE_CHECK_VIOLATION,
-			window.from_time == USECS_PER_DAY ? "from_time" : "to_time",
+			window->from_time == USECS_PER_DAY ? "from_time" : "to_time",
 			"The slot begins with from_time and ends before to_time; leave both NULL for "
 			"whole days.",
 			"the slot is empty");
-	if (window.weekdays == 0 && window.month_days == 0 && window.from_date == DATEVAL_NOBEGIN &&
-		window.to_date == DATEVAL_NOEND && window.from_time == 0 && window.to_time == USECS_PER_DAY)
-		cms_record_refuse(
+	if (window->weekdays == 0 && window->month_days == 0 && window->from_date == DATEVAL_NOBEGIN &&
+		window->to_date == DATEVAL_NOEND && window->from_time == 0 &&
+		window->to_time == USECS_PER_DAY)
+		good = cms_record_refuse(
 			record,
 			ERRCODE_CHECK_VIOLATION,
 			"weekdays",
 			"Give it days, dates or times; an offer without windows is open at any time.",
 			"the window restricts nothing");
-	if (!cms_window_can_match(&window))
+	if (good && !cms_window_can_match(window))
 		cms_record_refuse(
 			record,
 			ERRCODE_CHECK_VIOLATION,
 			cms_record_isnull(record, "month_days") ? "weekdays" : "month_days",
 			"All columns of a row must hold at once: use several rows for alternatives.",
 			"no day fulfils weekdays, month_days, from_date and to_date together");
-	require_offer(record, CMS_SCOPE_NONE);
 }
 
 /* The days of an array as bits; 0 for NULL. */
-static uint32
-days_of(const CmsRecord *record, const char *column, int most)
+static bool
+days_of(const CmsRecord *record, const char *column, int most, uint32 *days)
 {
 	char *hint = psprintf("Use numbers from 1 to %d, or NULL for every day.", most);
 	ArrayType *array;
 	Datum *elements;
 	bool *nulls;
 	int count;
-	uint32 days = 0;
 	bool isnull;
 	Datum value = cms_record_value(record, column, &isnull);
 
+	*days = 0;
 	if (isnull)
-		return 0;
+		return true;
 	array = DatumGetArrayTypeP(value);
 	if (ARR_NDIM(array) > 1)
-		cms_record_refuse(
+		return cms_record_refuse(
 			record, ERRCODE_CHECK_VIOLATION, column, hint, "%s must have one dimension", column);
 	deconstruct_array(array, INT4OID, sizeof(int32), true, TYPALIGN_INT, &elements, &nulls, &count);
 	if (count == 0)
-		cms_record_refuse(
+		return cms_record_refuse(
 			record, ERRCODE_CHECK_VIOLATION, column, hint, "%s must not be empty", column);
 	for (int i = 0; i < count; i++)
 	{
 		if (nulls[i])
-			cms_record_refuse(
+			return cms_record_refuse(
 				record, ERRCODE_CHECK_VIOLATION, column, hint, "%s must not contain NULL", column);
 		if (DatumGetInt32(elements[i]) < 1 || DatumGetInt32(elements[i]) > most)
-			cms_record_refuse(record,
-							  ERRCODE_CHECK_VIOLATION,
-							  column,
-							  hint,
-							  "%s must not contain %d",
-							  column,
-							  DatumGetInt32(elements[i]));
-		days |= UINT32_C(1) << DatumGetInt32(elements[i]);
+			return cms_record_refuse(record,
+									 ERRCODE_CHECK_VIOLATION,
+									 column,
+									 hint,
+									 "%s must not contain %d",
+									 column,
+									 DatumGetInt32(elements[i]));
+		*days |= UINT32_C(1) << DatumGetInt32(elements[i]);
 	}
-	return days;
+	return true;
 }
 
+/* In a preview the offer is not there yet: what it says of the list is what counts. */
 static void
 require_offer(const CmsRecord *record, CmsScope scope)
 {
+	if (record->problems != NULL)
+	{
+		cms_settings_preview_scope(record, record->problems->offer, scope);
+		return;
+	}
 	cms_record_require(record, "offer_id", "Name the offer that the row belongs to.");
 	cms_settings_require_scope(
 		cms_record_int(record, "org_id"), cms_record_int(record, "offer_id"), scope);

@@ -109,12 +109,15 @@ normalise_sample(CmsRecord *record)
 	if (sample == NULL)
 		return;
 	if (!cms_code_sample_mask(sample, mask))
+	{
 		cms_record_refuse(record,
 						  ERRCODE_CHECK_VIOLATION,
 						  "sample_code",
 						  "Use 5 to 10 letters A to Z, digits, - or _, such as TEST12345.",
 						  "sample_code \"%s\" is not a sample of 5 to 10 characters",
 						  sample);
+		return;
+	}
 	cms_record_set_text(record, "sample_code", mask);
 }
 
@@ -137,8 +140,7 @@ cms_offer_check_columns(const CmsRecord *record)
 static void
 check_texts(const CmsRecord *record)
 {
-	cms_record_not_blank(record, "name");
-	if (length_of(record, "name") > MAX_NAME)
+	if (cms_record_not_blank(record, "name") && length_of(record, "name") > MAX_NAME)
 		cms_record_refuse(record,
 						  ERRCODE_CHECK_VIOLATION,
 						  "name",
@@ -206,7 +208,7 @@ check_end(const CmsRecord *record)
 		refuse_given(record,
 					 "expires_on",
 					 "An offer of expiry_type WITH_CAMPAIGN ends with its claim: leave it NULL.");
-	else
+	else if (cms_record_is(record, "expiry_type", "FIXED_DATE"))
 		cms_record_require(record,
 						   "expires_on",
 						   "An offer of expiry_type FIXED_DATE needs the last day it is valid.");
@@ -219,9 +221,9 @@ check_discount(const CmsRecord *record)
 	bool isnull;
 	Datum value = cms_record_value(record, "discount_value", &isnull);
 
-	cms_record_require(record, "discount_value", "Give an amount, or a percentage.");
-	cms_record_amount(record, "discount_value", false);
-	if (cms_record_is(record, "discount_type", "PERCENTAGE") &&
+	if (cms_record_require(record, "discount_value", "Give an amount, or a percentage.") &&
+		cms_record_amount(record, "discount_value", false) &&
+		cms_record_is(record, "discount_type", "PERCENTAGE") &&
 		cms_money_compare(DatumGetNumeric(value), int64_to_numeric(100)) > 0)
 		cms_record_refuse(record,
 						  ERRCODE_CHECK_VIOLATION,
@@ -270,7 +272,8 @@ check_code_pattern(const CmsRecord *record)
 	int suffix = length_of(record, "code_suffix");
 	int length;
 
-	cms_record_range(record, "code_length", 1, CMS_CODE_MAX_LENGTH, false);
+	if (!cms_record_range(record, "code_length", 1, CMS_CODE_MAX_LENGTH, false))
+		return;
 	if (!cms_record_is(record, "code_method", "GENERATED"))
 	{
 		refuse_given(record,
@@ -300,13 +303,10 @@ check_coupon_expiry(const CmsRecord *record)
 		refuse_given(record,
 					 "coupon_expiry_value",
 					 "Use coupon_expiry_type DAYS or MONTH_ENDS, or leave it NULL.");
-	else
-		cms_record_range(record,
-						 "coupon_expiry_value",
-						 0,
-						 cms_record_is(record, "coupon_expiry_type", "DAYS") ? MAX_DAYS
-																			 : MAX_MONTHS,
-						 false);
+	else if (cms_record_is(record, "coupon_expiry_type", "DAYS"))
+		cms_record_range(record, "coupon_expiry_value", 0, MAX_DAYS, false);
+	else if (cms_record_is(record, "coupon_expiry_type", "MONTH_ENDS"))
+		cms_record_range(record, "coupon_expiry_value", 0, MAX_MONTHS, false);
 }
 
 /* F18 to F20 */
@@ -345,12 +345,13 @@ check_redemption_limits(const CmsRecord *record)
 static void
 check_bill(const CmsRecord *record)
 {
+	bool good = cms_record_amount(record, "min_bill", true);
 	bool isnull;
 	Datum least;
 	Datum most;
 
-	cms_record_amount(record, "min_bill", true);
-	cms_record_amount(record, "max_bill", true);
+	if (!cms_record_amount(record, "max_bill", true) || !good)
+		return;
 	if (cms_record_isnull(record, "min_bill") || cms_record_isnull(record, "max_bill"))
 		return;
 	least = cms_record_value(record, "min_bill", &isnull);

@@ -7,6 +7,10 @@
 
 #include "record.h"
 
+/* MS003 for a column that is fixed at creation (F3) */
+extern void cms_offer_check_fixed(const CmsRecord *record);
+/* F3: a cap of issues may not drop below what is issued */
+extern void cms_offer_check_cap_of_issues(const CmsRecord *record, int64 issued);
 /* brings texts into the form they are stored in */
 extern void cms_offer_normalise(CmsRecord *record);
 /* columns by themselves and together; looks at no table */

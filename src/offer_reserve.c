@@ -81,14 +81,18 @@ cms_offer_name_code(CmsRecord *record)
 	{
 		if (record->before != NULL && !cms_record_changed(record, "code"))
 			return;
-		cms_record_not_blank(record, "code");
+		if (!cms_record_not_blank(record, "code"))
+			return;
 		given = cms_text_trim(given);
 		if (pg_mbstrlen(given) > CMS_CODE_MAX_LENGTH)
+		{
 			cms_record_refuse(record,
 							  ERRCODE_CHECK_VIOLATION,
 							  "code",
 							  "Use at most 40 characters.",
 							  "code is too long");
+			return;
+		}
 		cms_record_set_text(record, "code", given);
 		if (offer_code_is_taken(record, given, &by))
 			cms_record_refuse(record,
@@ -100,6 +104,9 @@ cms_offer_name_code(CmsRecord *record)
 							  by);
 		return;
 	}
+	/* a preview promises none */
+	if (record->problems != NULL)
+		return;
 
 	for (int i = 0; i < MAX_DRAWS; i++)
 	{
@@ -145,7 +152,9 @@ cms_offer_reserve_codes(const CmsRecord *record)
 		return;
 	if (!common && !sample)
 		return;
-	cms_codebook_reserve_lock(org);
+	/* a preview reserves nothing, and so is in nobody's way */
+	if (record->problems == NULL)
+		cms_codebook_reserve_lock(org);
 	if (common)
 		reserve_common_code(record, Int32GetDatum(org), offer_id);
 	else

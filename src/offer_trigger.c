@@ -88,7 +88,6 @@ static CmsPlan remains[] = {
 	},
 };
 
-static void check_fixed(const CmsRecord *record);
 static void stamp(CmsRecord *record);
 static void stamp_unless_given(CmsRecord *record, const char *column, Datum value);
 static void check_lists(const CmsRecord *record);
@@ -106,7 +105,7 @@ cms_offer_check(PG_FUNCTION_ARGS)
 
 	cms_record_open(&record, fcinfo, true);
 	cms_settings_forget_scope();
-	check_fixed(&record);
+	cms_offer_check_fixed(&record);
 	cms_record_require(&record, "org_id", "Leave it out for the current org.");
 	cms_org_require(cms_record_int(&record, "org_id"));
 	SPI_connect();
@@ -135,8 +134,8 @@ cms_offer_check(PG_FUNCTION_ARGS)
 }
 
 /* F3: for everybody, the owner of the table and superusers included. */
-static void
-check_fixed(const CmsRecord *record)
+void
+cms_offer_check_fixed(const CmsRecord *record)
 {
 	static const char *const columns[] = {"org_id",
 										  "offer_id",
@@ -243,6 +242,19 @@ move_caps(const CmsRecord *record)
 	rows = cms_share_lock_to_change(org, offer_id);
 	for (uint64 i = 0; i < rows; i++)
 		issued += cms_row_int64(i, 1, 0);
+	cms_offer_check_cap_of_issues(record, issued);
+	caps.max_issued = cms_record_value(record, "max_issued", &caps.no_max_issued);
+	caps.max_redemptions = cms_record_value(record, "max_redemptions", &caps.no_max_redemptions);
+	caps.max_discount_total =
+		cms_record_value(record, "max_discount_total", &caps.no_max_discount_total);
+	caps.randomised = cms_record_is(record, "code_method", "RANDOMISED");
+	caps.new_customer_rules = customer_rules_changed(record);
+	cms_share_set_caps(org, offer_id, &caps);
+}
+
+void
+cms_offer_check_cap_of_issues(const CmsRecord *record, int64 issued)
+{
 	if (cms_record_changed(record, "max_issued") &&
 		cms_record_int_or(record, "max_issued", PG_INT64_MAX) < issued)
 		cms_record_refuse(record,
@@ -251,13 +263,6 @@ move_caps(const CmsRecord *record)
 						  psprintf("Use at least " INT64_FORMAT ", or NULL for no limit.", issued),
 						  "max_issued is below the " INT64_FORMAT " coupons issued",
 						  issued);
-	caps.max_issued = cms_record_value(record, "max_issued", &caps.no_max_issued);
-	caps.max_redemptions = cms_record_value(record, "max_redemptions", &caps.no_max_redemptions);
-	caps.max_discount_total =
-		cms_record_value(record, "max_discount_total", &caps.no_max_discount_total);
-	caps.randomised = cms_record_is(record, "code_method", "RANDOMISED");
-	caps.new_customer_rules = customer_rules_changed(record);
-	cms_share_set_caps(org, offer_id, &caps);
 }
 
 static bool

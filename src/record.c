@@ -23,6 +23,8 @@
 #include "text.h"
 
 static int number_of(const CmsRecord *record, const char *column);
+static void
+note(const CmsRecord *record, const char *column, const char *message, const char *hint);
 
 void
 cms_record_open(CmsRecord *record, FunctionCallInfo fcinfo, bool is_before)
@@ -45,6 +47,7 @@ cms_record_open(CmsRecord *record, FunctionCallInfo fcinfo, bool is_before)
 	record->relation = trigger->tg_relation;
 	record->desc = RelationGetDescr(trigger->tg_relation);
 	record->context = CurrentMemoryContext;
+	record->problems = NULL;
 	record->before = TRIGGER_FIRED_BY_INSERT(event) ? NULL : trigger->tg_trigtuple;
 	record->row = TRIGGER_FIRED_BY_INSERT(event)   ? trigger->tg_trigtuple
 				  : TRIGGER_FIRED_BY_UPDATE(event) ? trigger->tg_newtuple
@@ -173,7 +176,7 @@ cms_record_set_text(CmsRecord *record, const char *column, const char *value)
 	cms_record_set(record, column, cms_text_datum(value), value == NULL);
 }
 
-void
+bool
 cms_record_refuse(const CmsRecord *record, int sqlstate, const char *column, const char *hint,
 				  const char *message, ...)
 {
@@ -191,6 +194,11 @@ cms_record_refuse(const CmsRecord *record, int sqlstate, const char *column, con
 			enlargeStringInfo(&text, needed);
 	} while (needed > 0);
 
+	if (record->problems != NULL)
+	{
+		note(record, column, text.data, hint);
+		return false;
+	}
 	ereport(ERROR,
 			(errcode(sqlstate),
 			 errmsg_internal("%s", text.data),
@@ -198,66 +206,84 @@ cms_record_refuse(const CmsRecord *record, int sqlstate, const char *column, con
 			 errtablecolname(record->relation, column)));
 }
 
-void
+static void
+note(const CmsRecord *record, const char *column, const char *message, const char *hint)
+{
+	MemoryContext before = MemoryContextSwitchTo(record->context);
+	CmsProblem *problem = palloc(sizeof(CmsProblem));
+
+	problem->column = psprintf("%s%s", record->problems->prefix, column);
+	problem->message = pstrdup(message);
+	problem->hint = hint == NULL ? NULL : pstrdup(hint);
+	record->problems->found = lappend(record->problems->found, problem);
+	MemoryContextSwitchTo(before);
+}
+
+bool
 cms_record_require(const CmsRecord *record, const char *column, const char *hint)
 {
 	if (cms_record_isnull(record, column))
-		cms_record_refuse(
+		return cms_record_refuse(
 			record, ERRCODE_NOT_NULL_VIOLATION, column, hint, "%s is missing", column);
+	return true;
 }
 
-void
+bool
 cms_record_not_blank(const CmsRecord *record, const char *column)
 {
 	char *text = cms_record_text(record, column);
 
 	if (text == NULL)
-		cms_record_refuse(record,
-						  ERRCODE_NOT_NULL_VIOLATION,
-						  column,
-						  "Give it a text that is not blank.",
-						  "%s is missing",
-						  column);
+		return cms_record_refuse(record,
+								 ERRCODE_NOT_NULL_VIOLATION,
+								 column,
+								 "Give it a text that is not blank.",
+								 "%s is missing",
+								 column);
 	if (cms_text_is_blank(text))
-		cms_record_refuse(record,
-						  ERRCODE_CHECK_VIOLATION,
-						  column,
-						  "Give it a text that is not blank.",
-						  "%s must not be blank",
-						  column);
+		return cms_record_refuse(record,
+								 ERRCODE_CHECK_VIOLATION,
+								 column,
+								 "Give it a text that is not blank.",
+								 "%s must not be blank",
+								 column);
+	return true;
 }
 
-void
+bool
 cms_record_template(const CmsRecord *record, const char *column)
 {
 	char *text = cms_record_text(record, column);
 	char *problem = text == NULL ? NULL : cms_template_problem(text);
 
 	if (problem != NULL)
-		cms_record_refuse(record,
-						  ERRCODE_CHECK_VIOLATION,
-						  column,
-						  cms_template_hint(),
-						  "%s: %s",
-						  column,
-						  problem);
+		return cms_record_refuse(record,
+								 ERRCODE_CHECK_VIOLATION,
+								 column,
+								 cms_template_hint(),
+								 "%s: %s",
+								 column,
+								 problem);
+	return true;
 }
 
-void
+bool
 cms_record_id(const CmsRecord *record, const char *column)
 {
-	cms_record_not_blank(record, column);
+	if (!cms_record_not_blank(record, column))
+		return false;
 	if (strlen(cms_record_text(record, column)) > CMS_ID_MAX_BYTES)
-		cms_record_refuse(record,
-						  ERRCODE_CHECK_VIOLATION,
-						  column,
-						  "Give it the id that the outside world knows it by.",
-						  "%s must not be longer than %d bytes",
-						  column,
-						  CMS_ID_MAX_BYTES);
+		return cms_record_refuse(record,
+								 ERRCODE_CHECK_VIOLATION,
+								 column,
+								 "Give it the id that the outside world knows it by.",
+								 "%s must not be longer than %d bytes",
+								 column,
+								 CMS_ID_MAX_BYTES);
+	return true;
 }
 
-void
+bool
 cms_record_choice(const CmsRecord *record, const char *column, const char *const *choices,
 				  bool may_be_null)
 {
@@ -265,7 +291,7 @@ cms_record_choice(const CmsRecord *record, const char *column, const char *const
 	StringInfoData hint;
 
 	if (text == NULL ? may_be_null : cms_text_is_one_of(text, choices))
-		return;
+		return true;
 
 	initStringInfo(&hint);
 	appendStringInfoString(&hint, "Use one of ");
@@ -273,13 +299,13 @@ cms_record_choice(const CmsRecord *record, const char *column, const char *const
 		appendStringInfo(&hint, "%s%s", i == 0 ? "" : ", ", choices[i]);
 	appendStringInfoString(&hint, may_be_null ? ", or NULL." : ".");
 	if (text == NULL)
-		cms_record_refuse(
+		return cms_record_refuse(
 			record, ERRCODE_NOT_NULL_VIOLATION, column, hint.data, "%s is missing", column);
-	cms_record_refuse(
+	return cms_record_refuse(
 		record, ERRCODE_CHECK_VIOLATION, column, hint.data, "%s \"%s\" is unknown", column, text);
 }
 
-void
+bool
 cms_record_range(const CmsRecord *record, const char *column, int64 least, int64 most,
 				 bool may_be_null)
 {
@@ -287,7 +313,7 @@ cms_record_range(const CmsRecord *record, const char *column, int64 least, int64
 	char *hint;
 
 	if (cms_record_isnull(record, column) && may_be_null)
-		return;
+		return true;
 	if (most == PG_INT64_MAX)
 		hint = psprintf("Use a number of at least " INT64_FORMAT "%s.",
 						least,
@@ -297,24 +323,26 @@ cms_record_range(const CmsRecord *record, const char *column, int64 least, int64
 						least,
 						most,
 						may_be_null ? ", or NULL for none" : "");
-	cms_record_require(record, column, hint);
+	if (!cms_record_require(record, column, hint))
+		return false;
 
 	value = cms_record_int(record, column);
 	if (value < 0 && least == 0)
-		cms_record_refuse(
+		return cms_record_refuse(
 			record, ERRCODE_CHECK_VIOLATION, column, hint, "%s must not be negative", column);
 	if (value < least || value > most)
-		cms_record_refuse(record,
-						  ERRCODE_CHECK_VIOLATION,
-						  column,
-						  hint,
-						  "%s " INT64_FORMAT " is out of range",
-						  column,
-						  value);
+		return cms_record_refuse(record,
+								 ERRCODE_CHECK_VIOLATION,
+								 column,
+								 hint,
+								 "%s " INT64_FORMAT " is out of range",
+								 column,
+								 value);
+	return true;
 }
 
 /* NULL passes: whoever needs the amount requires it first. */
-void
+bool
 cms_record_amount(const CmsRecord *record, const char *column, bool zero_allowed)
 {
 	bool isnull;
@@ -322,22 +350,23 @@ cms_record_amount(const CmsRecord *record, const char *column, bool zero_allowed
 	const char *hint = zero_allowed ? "Use a number of 0 or more." : "Use a number above 0.";
 
 	if (isnull)
-		return;
+		return true;
 	if (numeric_is_nan(DatumGetNumeric(value)) || numeric_is_inf(DatumGetNumeric(value)))
-		cms_record_refuse(
+		return cms_record_refuse(
 			record, ERRCODE_CHECK_VIOLATION, column, hint, "%s must be a finite number", column);
 	if (!cms_money_is_amount(DatumGetNumeric(value)))
-		cms_record_refuse(
+		return cms_record_refuse(
 			record, ERRCODE_CHECK_VIOLATION, column, hint, "%s must not be negative", column);
 	if (cms_money_is_too_large(DatumGetNumeric(value)))
-		cms_record_refuse(
+		return cms_record_refuse(
 			record, ERRCODE_CHECK_VIOLATION, column, hint, "%s must be below 10^36", column);
 	if (!zero_allowed && cms_money_compare(DatumGetNumeric(value), cms_money_zero()) == 0)
-		cms_record_refuse(
+		return cms_record_refuse(
 			record, ERRCODE_CHECK_VIOLATION, column, hint, "%s must not be 0", column);
+	return true;
 }
 
-void
+bool
 cms_record_day(const CmsRecord *record, const char *column)
 {
 	bool isnull;
@@ -346,31 +375,33 @@ cms_record_day(const CmsRecord *record, const char *column)
 	DateADT last = date2j(9999, 12, 31) - POSTGRES_EPOCH_JDATE;
 
 	if (isnull)
-		return;
+		return true;
 	if (DATE_NOT_FINITE(DatumGetDateADT(value)))
-		cms_record_refuse(record,
-						  ERRCODE_CHECK_VIOLATION,
-						  column,
-						  "Use NULL for \"never\".",
-						  "%s must not be infinite",
-						  column);
+		return cms_record_refuse(record,
+								 ERRCODE_CHECK_VIOLATION,
+								 column,
+								 "Use NULL for \"never\".",
+								 "%s must not be infinite",
+								 column);
 	if (DatumGetDateADT(value) < first || DatumGetDateADT(value) > last)
-		cms_record_refuse(record,
-						  ERRCODE_CHECK_VIOLATION,
-						  column,
-						  "Use a day from 0001-01-01 to 9999-12-31.",
-						  "%s is out of range",
-						  column);
+		return cms_record_refuse(record,
+								 ERRCODE_CHECK_VIOLATION,
+								 column,
+								 "Use a day from 0001-01-01 to 9999-12-31.",
+								 "%s is out of range",
+								 column);
+	return true;
 }
 
-void
+bool
 cms_record_fixed(const CmsRecord *record, const char *column, const char *hint)
 {
 	if (record->before != NULL && record->row != NULL && cms_record_changed(record, column))
-		cms_record_refuse(record,
-						  CMS_ERRCODE_SETTING_IS_FIXED,
-						  column,
-						  hint,
-						  "%s cannot be changed after creation",
-						  column);
+		return cms_record_refuse(record,
+								 CMS_ERRCODE_SETTING_IS_FIXED,
+								 column,
+								 hint,
+								 "%s cannot be changed after creation",
+								 column);
+	return true;
 }

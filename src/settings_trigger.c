@@ -94,6 +94,19 @@ static CmsPlan org_exists = {
 	.argtypes = {INT4OID},
 };
 
+/* Where lists are used: the column of the offer, and its values. */
+static const struct
+{
+	const char *column;
+	const char *unused;
+	const char *used;
+} scopes[] = {
+	[CMS_SCOPE_NONE] = {NULL, NULL, NULL},
+	[CMS_SCOPE_PRODUCTS] = {"product_scope", "ALL_PRODUCTS", "'SELECTED_PRODUCTS'"},
+	[CMS_SCOPE_STORES] = {"store_scope", "ANY_STORE", "'SELECTED_STORES'"},
+	[CMS_SCOPE_AUDIENCE] = {"audience_only", "false", "true"},
+};
+
 static void note(Memo *memo, int org, int64 offer_id);
 static bool is_noted(const Memo *memo, int org, int64 offer_id);
 pg_noreturn static void refuse_list(int org, int64 offer_id, CmsScope scope);
@@ -173,17 +186,6 @@ cms_settings_require_scope(int org, int64 offer_id, CmsScope scope)
 static void
 refuse_list(int org, int64 offer_id, CmsScope scope)
 {
-	static const struct
-	{
-		const char *column;
-		const char *unused;
-		const char *used;
-	} scopes[] = {
-		[CMS_SCOPE_PRODUCTS] = {"product_scope", "ALL_PRODUCTS", "'SELECTED_PRODUCTS'"},
-		[CMS_SCOPE_STORES] = {"store_scope", "ANY_STORE", "'SELECTED_STORES'"},
-		[CMS_SCOPE_AUDIENCE] = {"audience_only", "false", "true"},
-	};
-
 	ereport(ERROR,
 			(errcode(CMS_ERRCODE_LIST_NOT_USED),
 			 errmsg("offer " INT64_FORMAT " does not use this list: its %s is %s",
@@ -196,6 +198,25 @@ refuse_list(int org, int64 offer_id, CmsScope scope)
 					 scopes[scope].used,
 					 org,
 					 offer_id)));
+}
+
+bool
+cms_settings_preview_scope(const CmsRecord *record, const CmsRecord *offer, CmsScope scope)
+{
+	const char *column = scopes[scope].column;
+
+	if (column == NULL ||
+		!(scope == CMS_SCOPE_AUDIENCE ? !cms_record_true(offer, column)
+									  : cms_record_is(offer, column, scopes[scope].unused)))
+		return true;
+	return cms_record_refuse(
+		record,
+		CMS_ERRCODE_LIST_NOT_USED,
+		column,
+		psprintf("Set %s to %s, or leave the list out.", column, scopes[scope].used),
+		"the offer does not use this list: its %s is %s",
+		column,
+		scopes[scope].unused);
 }
 
 void
