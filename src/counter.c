@@ -106,6 +106,19 @@ static CmsPlan add_issue = {
 	6,
 	{INT4OID, INT8OID, INT4OID, INT8OID, INT8OID, TIMESTAMPTZOID}};
 
+/* and one from stock, which raises its mark */
+static CmsPlan add_issue_from_stock = {
+	"UPDATE cms.offer_slot SET"
+	" issued = issued + $4, stock = stock + $5,"
+	" first_issued_at = LEAST(first_issued_at, $6), last_issued_at = GREATEST(last_issued_at, $6),"
+	" stock_mark = CASE WHEN stock_round = $7 THEN GREATEST(stock_mark, $8)"
+	"  WHEN stock_round < $7 THEN $8 ELSE stock_mark END,"
+	" stock_round = GREATEST(stock_round, $7)"
+	" WHERE org_id = $1 AND offer_id = $2 AND slot = $3"
+	" AND (issue_share IS NULL OR issued + $4 <= issue_share)",
+	8,
+	{INT4OID, INT8OID, INT4OID, INT8OID, INT8OID, TIMESTAMPTZOID, INT4OID, INT8OID}};
+
 static CmsPlan exists = {
 	"SELECT 1 FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 AND slot = $3",
 	3,
@@ -278,7 +291,11 @@ add_to(const CmsOffer *offer, int slot, const CmsCount *count)
 		cms_param_int64(&params, count->issued);
 		cms_param_int64(&params, count->stock);
 		cms_param(&params, TimestampTzGetDatum(count->issue_time), !count->has_issue_time);
-		return cms_plan_write(&add_issue, params.values, params.nulls) == 1;
+		if (count->stock == 0)
+			return cms_plan_write(&add_issue, params.values, params.nulls) == 1;
+		cms_param_int(&params, count->stock_round);
+		cms_param_int64(&params, count->stock_mark);
+		return cms_plan_write(&add_issue_from_stock, params.values, params.nulls) == 1;
 	}
 	zero = cms_money_zero();
 	cms_param_int64(&params, count->issued);

@@ -16,6 +16,8 @@ typedef struct CmsCount
 {
 	int64 issued;
 	int64 stock;
+	int stock_round;  /* of codes issued from stock: see stock.h */
+	int64 stock_mark; /* likewise */
 	int64 uses;
 	int64 forfeited_uses;
 	int64 held; /* reserved by holds */

@@ -149,7 +149,6 @@ attempt(CmsIssue *issue)
 	issue->wait_for_stock = false;
 	issue->claim_may_go = offer->claim_service != NULL && !issue->is_issued;
 	issue->claim_gone = false;
-	issue->stock_cursor = 0;
 	issue->positions = 0;
 	memset(issue->stock_line, 0, sizeof(bool) * issue->nlines);
 	/* before anything of customers is read or written */
@@ -233,7 +232,7 @@ guarded_attempt(CmsIssue *issue)
 	if (again)
 	{
 		if (issue->wait_for_stock)
-			cms_issue_code_wait(issue);
+			cms_stock_wait(&issue->stock);
 		return false;
 	}
 	if (!keep)
@@ -474,6 +473,8 @@ count_issued(CmsIssue *issue)
 		CmsCount count = {
 			.issued = issue->issued,
 			.stock = -issue->from_stock,
+			.stock_round = issue->stock.round,
+			.stock_mark = issue->stock.mark,
 			.has_issue_time = issue->issued > 0,
 			.issue_time = issue->issuer->at,
 		};

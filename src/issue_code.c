@@ -29,6 +29,7 @@
 #define VAST_SPACE 1e13
 
 static bool give_stocked(CmsIssue *issue, CmsIssueLine *line, int nth);
+static bool take_stocked_code(CmsIssue *issue, CmsIssueLine *line, int nth);
 static bool give_new(CmsIssue *issue, CmsIssueLine *line, int nth);
 static bool choose_code(CmsIssue *issue, CmsIssueLine *line, char *code, bool *may_be_reserved);
 static bool draw_code(CmsIssue *issue, char *code, bool *may_be_reserved);
@@ -79,7 +80,9 @@ static CmsPlan take_stocked = {
 	" WHERE org_id = $1 AND coupon_id = (SELECT c.coupon_id FROM cms.coupon c"
 	"  WHERE c.org_id = $1 AND c.offer_id = $2 AND c.issued_at IS NULL AND c.revoked_at IS NULL"
 	"  AND c.coupon_id > $9 ORDER BY c.coupon_id LIMIT 1 FOR UPDATE SKIP LOCKED)"
-	" RETURNING coupon_id, code",
+	" RETURNING coupon_id, code, (SELECT c.coupon_id FROM cms.coupon c"
+	"  WHERE c.org_id = $1 AND c.offer_id = $2 AND c.issued_at IS NULL AND c.revoked_at IS NULL"
+	"  AND c.coupon_id > $9 ORDER BY c.coupon_id LIMIT 1)",
 	9,
 	{INT4OID,
 	 INT8OID,
@@ -90,14 +93,6 @@ static CmsPlan take_stocked = {
 	 TEXTOID,
 	 TEXTOID,
 	 INT8OID}};
-
-#define IN_STOCK                 \
-	"SELECT 1 FROM cms.coupon c" \
-	" WHERE c.org_id = $1 AND c.offer_id = $2 AND c.issued_at IS NULL AND c.revoked_at IS NULL"
-
-static CmsPlan any_in_stock = {IN_STOCK " LIMIT 1", 2, {INT4OID, INT8OID}};
-static CmsPlan wait_for_stocked = {
-	IN_STOCK " ORDER BY c.coupon_id LIMIT 1 FOR UPDATE", 2, {INT4OID, INT8OID}};
 
 static CmsPlan code_is_taken = {
 	"SELECT 1 FROM cms.coupon c WHERE c.org_id = $1 AND c.code = $2 AND c.revoked_at IS NULL AND NOT c.shared",
@@ -127,6 +122,8 @@ cms_issue_code_prepare(CmsIssue *issue)
 {
 	const CmsOffer *offer = issue->offer;
 
+	if (issue->use_stock)
+		cms_stock_open(&issue->stock, offer->org, offer->offer_id);
 	switch (offer->method)
 	{
 		case CMS_METHOD_COMMON:
@@ -177,6 +174,24 @@ cms_issue_code_give(CmsIssue *issue, int i, int nth)
 static bool
 give_stocked(CmsIssue *issue, CmsIssueLine *line, int nth)
 {
+	CmsStockLeft left = CMS_STOCK_NONE;
+
+	if (issue->stock.is_empty)
+		return false;
+	do
+	{
+		if (take_stocked_code(issue, line, nth))
+			return true;
+		left = cms_stock_left(&issue->stock, issue->from_stock);
+	} while (left == CMS_STOCK_BELOW);
+	/* a pool has no other codes; new ones need not wait for those of others */
+	issue->wait_for_stock = left == CMS_STOCK_LOCKED && issue->offer->method == CMS_METHOD_UPLOADED;
+	return false;
+}
+
+static bool
+take_stocked_code(CmsIssue *issue, CmsIssueLine *line, int nth)
+{
 	const CmsOffer *offer = issue->offer;
 	const CmsIssuer *issuer = issue->issuer;
 	CmsParams params = {0};
@@ -189,17 +204,12 @@ give_stocked(CmsIssue *issue, CmsIssueLine *line, int nth)
 	cms_param(&params, TimestampTzGetDatum(line->own_end), !line->has_own_end);
 	cms_param_text(&params, issuer->service);
 	cms_param_text(&params, issuer->consumer_ref);
-	cms_param_int64(&params, issue->stock_cursor);
+	cms_param_int64(&params, issue->stock.cursor);
 	if (cms_plan_write(&take_stocked, params.values, params.nulls) == 0)
-	{
-		/* a pool may have no more; new codes need not wait for those of others */
-		if (offer->method == CMS_METHOD_UPLOADED)
-			issue->wait_for_stock = cms_plan_run(&any_in_stock, params.values, NULL, false) > 0;
 		return false;
-	}
-	issue->stock_cursor = cms_row_int64(0, 1, 0);
 	line->coupon_id = cms_row_int64(0, 1, 0);
 	line->code = MemoryContextStrdup(issue->context, cms_row_text(0, 2));
+	cms_stock_taken(&issue->stock, line->coupon_id, cms_row_int64(0, 3, line->coupon_id));
 	issue->issued++;
 	issue->from_stock++;
 	return true;
@@ -363,7 +373,10 @@ stock_crowded_space(CmsIssue *issue)
 	if (cms_generate_stock(issue->offer, Min(issue->room, CROWDED_STOCK)) == 0)
 		issue->room = 0;
 	else
+	{
 		issue->use_stock = true;
+		cms_stock_open(&issue->stock, issue->offer->org, issue->offer->offer_id);
+	}
 }
 
 /* CMS_OK: nothing is wrong with the code. */
@@ -388,16 +401,11 @@ cms_issue_code_take_back(CmsIssue *issue, int i)
 	cms_plan_write(issue->stock_line[i] ? &back_to_stock : &drop_coupon, values, NULL);
 	issue->issued--;
 	if (issue->stock_line[i])
+	{
 		issue->from_stock--;
+		cms_stock_back(&issue->stock, issue->lines[i]->coupon_id);
+	}
 	/* lines are taken back from the last one, so these are the last positions taken */
 	if (issue->offer->method == CMS_METHOD_RANDOMISED)
 		issue->positions++;
-}
-
-void
-cms_issue_code_wait(CmsIssue *issue)
-{
-	Datum values[] = {Int32GetDatum(issue->offer->org), Int64GetDatum(issue->offer->offer_id)};
-
-	cms_plan_run(&wait_for_stocked, values, NULL, false);
 }

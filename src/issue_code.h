@@ -8,6 +8,7 @@
 
 #include "codebook.h"
 #include "issue.h"
+#include "stock.h"
 
 /* A call to issue, while it is worked on. */
 typedef struct CmsIssue
@@ -24,11 +25,11 @@ typedef struct CmsIssue
 	int64 issued;
 	int64 from_stock;
 	bool use_stock;
-	bool wait_for_stock; /* all codes left are locked by others */
-	bool is_issued;      /* a coupon at least */
-	bool claim_may_go;   /* nothing was issued, so the claim could be released meanwhile */
-	bool claim_gone;     /* it was */
-	int64 stock_cursor; /* codes up to here are taken: do not walk over their index entries again */
+	bool wait_for_stock;   /* all codes left are locked by others */
+	bool is_issued;        /* a coupon at least */
+	bool claim_may_go;     /* nothing was issued, so the claim could be released meanwhile */
+	bool claim_gone;       /* it was */
+	CmsStock stock;        /* with use_stock */
 	const char *free_code; /* drawn and known not to be reserved; NULL: none */
 	CmsReserved *reserved; /* of many lines; NULL: the statement that writes looks */
 	int64 room;            /* new codes that may be made */
@@ -52,7 +53,5 @@ extern void cms_issue_code_prepare(CmsIssue *issue);
 extern bool cms_issue_code_give(CmsIssue *issue, int i, int nth);
 /* takes back what give wrote */
 extern void cms_issue_code_take_back(CmsIssue *issue, int i);
-/* waits until a code in stock is free or gone; the caller holds none itself */
-extern void cms_issue_code_wait(CmsIssue *issue);
 
 #endif

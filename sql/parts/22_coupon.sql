@@ -177,6 +177,8 @@ CREATE TABLE cms.offer_slot (
 	budget_closed   boolean NOT NULL DEFAULT false,
 	issued          bigint  NOT NULL DEFAULT 0,
 	stock           bigint  NOT NULL DEFAULT 0,
+	stock_round     int     NOT NULL DEFAULT 0,
+	stock_mark      bigint  NOT NULL DEFAULT 0,
 	next_position   bigint  NOT NULL DEFAULT 0,
 	uses            bigint  NOT NULL DEFAULT 0,
 	forfeited_uses  bigint  NOT NULL DEFAULT 0,
@@ -204,6 +206,8 @@ COMMENT ON COLUMN cms.offer_slot.redemptions_closed IS 'The cap is below what is
 COMMENT ON COLUMN cms.offer_slot.budget_closed IS 'The cap is below what is counted: no slot alone decides on discount.';
 COMMENT ON COLUMN cms.offer_slot.issued IS 'Coupons issued, revoked ones counted.';
 COMMENT ON COLUMN cms.offer_slot.stock IS 'Codes in stock: neither issued nor revoked.';
+COMMENT ON COLUMN cms.offer_slot.stock_round IS 'Raised when codes in stock are found below the mark; only the marks of the highest round count.';
+COMMENT ON COLUMN cms.offer_slot.stock_mark IS 'A hint where the stock begins: the coupons up to this number had left it when this was written. The highest of the slots counts.';
 COMMENT ON COLUMN cms.offer_slot.next_position IS 'Next place in the order of a RANDOMISED offer''s codes.';
 COMMENT ON COLUMN cms.offer_slot.uses IS 'Live uses.';
 COMMENT ON COLUMN cms.offer_slot.forfeited_uses IS 'Uses whose reversal did not give them back.';
