@@ -73,6 +73,17 @@ static const ReasonText reason_texts[] = {
 	REASON(CODE_RESERVED, "The code is kept for a common or randomised offer."),
 
 	REASON(ALREADY_REVERSED, "The redemption is reversed already."),
+	REASON(BEFORE_ISSUE, "The coupon was issued after that day."),
+	REASON(BEYOND_OFFER, "The offer ends before that day."),
+	REASON(RESEND_NOT_ALLOWED, "The offer does not allow to send a coupon again."),
+
+	REASON(REMINDER_REMOVED, "Nothing asks for the message any more."),
+	REASON(EXPIRY_MOVED, "The coupon or the offer ends on another day by now."),
+	REASON(TOO_LATE, "The time to send the message is over."),
+	REASON(MESSAGE_NOT_FOUND, "There is no such message."),
+	REASON(NOT_TAKEN, "No sender has taken the message."),
+	REASON(LEASE_LOST, "The message was taken, answered or cancelled since."),
+	REASON(NOT_DEAD, "The message is not dead."),
 
 	REASON(ID_EMPTY, "The id is empty."),
 	REASON(NAME_UNKNOWN, "No place of this type has this name."),

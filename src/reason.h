@@ -64,8 +64,20 @@ typedef enum CmsReason
 	CMS_CODE_TAKEN,
 	CMS_CODE_RESERVED,
 
-	/* reverse */
+	/* reverse, change of expiry, resend */
 	CMS_ALREADY_REVERSED,
+	CMS_BEFORE_ISSUE,
+	CMS_BEYOND_OFFER,
+	CMS_RESEND_NOT_ALLOWED,
+
+	/* messages */
+	CMS_REMINDER_REMOVED,
+	CMS_EXPIRY_MOVED,
+	CMS_TOO_LATE,
+	CMS_MESSAGE_NOT_FOUND,
+	CMS_NOT_TAKEN,
+	CMS_LEASE_LOST,
+	CMS_NOT_DEAD,
 
 	/* places by name */
 	CMS_ID_EMPTY,

@@ -129,6 +129,14 @@ GRANT EXECUTE ON FUNCTION cms.cms_job_begin(text, bigint, text, bytea, bigint, i
 	cms.cms_job_note(bigint, bigint, boolean, text, int)
 	TO cms_manager, cms_issuer;
 
+-- messages
+GRANT EXECUTE ON FUNCTION cms.cms_outbox_take(text, int, interval, int, timestamptz, int),
+	cms.cms_outbox_done(bigint[], bigint, timestamptz, int),
+	cms.cms_outbox_failed(bigint[], text, bigint, int, interval, timestamptz, int)
+	TO cms_sender;
+GRANT EXECUTE ON FUNCTION cms.cms_outbox_retry(bigint[], timestamptz, int) TO cms_sender, cms_manager;
+GRANT EXECUTE ON FUNCTION cms.cms_purge_outbox(interval, int, timestamptz, int) TO cms_manager, cms_admin, cms_sweeper;
+
 -- A row of another org is neither seen nor touched.
 DO $$
 DECLARE

@@ -180,6 +180,9 @@ SELECT pg_temp.refused('DELETE FROM cms.attempt');
 SET ROLE regress_cms_sender1;
 SELECT cms.cms_current_org(), cms.cms_my_orgs(), cms.cms_sees_codes();
 SELECT * FROM pg_temp.sees();
+SELECT pg_temp.refused($$SELECT cms.cms_outbox_take('EMAIL', org => 3002)$$);
+SELECT message_id, reason FROM cms.cms_outbox_done('{30010,30020}');
+SELECT pg_temp.refused($$UPDATE cms.outbox SET status = 'DONE'$$);
 -- all orgs to sweep, and nothing of them to see
 SET ROLE regress_cms_sweeper;
 SELECT cms.cms_my_orgs() @> '{3001,3002}' AS all_orgs, cms.cms_sees_codes();
