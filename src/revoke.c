@@ -83,13 +83,12 @@ static void record(const Revocation *r);
  * coupon of the scope is either revoked or counted as left; the outer statement
  * counts both.
  */
-#define REVOKE(condition)                                                                                    \
-	"WITH wanted AS MATERIALIZED ("                                                                          \
+#define REVOKE(found, join, condition)                                                                       \
+	"WITH " found "wanted AS MATERIALIZED ("                                                                 \
 	" SELECT c.coupon_id, c.issued_at IS NOT NULL AS issued,"                                                \
 	"  c.uses > 0 AND c.uses + c.forfeited_uses >= $4 AS redeemed"                                           \
-	" FROM cms.coupon c"                                                                                     \
-	" WHERE c.org_id = $1 AND c.offer_id = $2 AND c.revoked_at IS NULL AND " condition                       \
-	" ORDER BY c.coupon_id FOR UPDATE"                                                                       \
+	" FROM cms.coupon c" join " WHERE c.org_id = $1 AND c.revoked_at IS NULL AND " condition                 \
+	" ORDER BY c.coupon_id FOR UPDATE OF c"                                                                  \
 	"), revoked AS ("                                                                                        \
 	" UPDATE cms.coupon c SET revoked_at = $5 FROM wanted w"                                                 \
 	" WHERE c.org_id = $1 AND c.coupon_id = w.coupon_id AND w.redeemed IS NOT TRUE"                          \
@@ -97,20 +96,36 @@ static void record(const Revocation *r);
 	") SELECT (SELECT count(*) FROM revoked WHERE issued), (SELECT count(*) FROM revoked WHERE NOT issued)," \
 	" (SELECT count(*) FROM wanted WHERE redeemed)"
 
+/*
+ * All that an offer has out or in stock is found by indexes of their own, then locked by its
+ * number. What is locked may have changed its state since it was found; what is asked of it is
+ * put so that no index of a state answers, which would read the whole offer for each coupon.
+ */
+#define FOUND(which) "found AS MATERIALIZED (" which "),"
+#define JOIN_FOUND " JOIN found f ON c.coupon_id = f.coupon_id"
+#define OF_OFFER \
+	"SELECT x.coupon_id FROM cms.coupon x WHERE x.org_id = $1 AND x.offer_id = $2 AND x.revoked_at IS NULL"
+#define OUT OF_OFFER " AND x.issued_at IS NOT NULL"
+#define IN_STOCK OF_OFFER " AND x.issued_at IS NULL"
+
+#define REVOKE_ARGS                                             \
+	5,                                                          \
+	{                                                           \
+		INT4OID, INT8OID, TEXTARRAYOID, INT4OID, TIMESTAMPTZOID \
+	}
+
 static CmsPlan plans[SCOPE_COUNT] = {
-	[SCOPE_ALL_UNREDEEMED] = {REVOKE("$3 IS NULL"),
-							  5,
-							  {INT4OID, INT8OID, TEXTARRAYOID, INT4OID, TIMESTAMPTZOID}},
-	[SCOPE_UNISSUED] = {REVOKE("c.issued_at IS NULL AND $3 IS NULL"),
-						5,
-						{INT4OID, INT8OID, TEXTARRAYOID, INT4OID, TIMESTAMPTZOID}},
-	[SCOPE_CUSTOMERS] =
-		{REVOKE("c.customer_id = ANY ($3) AND (c.expires_at IS NULL OR c.expires_at > $5)"),
-		 5,
-		 {INT4OID, INT8OID, TEXTARRAYOID, INT4OID, TIMESTAMPTZOID}},
-	[SCOPE_CODES] = {REVOKE("c.code = ANY ($3) AND NOT c.shared"),
-					 5,
-					 {INT4OID, INT8OID, TEXTARRAYOID, INT4OID, TIMESTAMPTZOID}},
+	[SCOPE_ALL_UNREDEEMED] = {REVOKE(FOUND(OUT " UNION ALL " IN_STOCK), JOIN_FOUND, "$3 IS NULL"),
+							  REVOKE_ARGS},
+	[SCOPE_UNISSUED] = {REVOKE(FOUND(IN_STOCK), JOIN_FOUND,
+							   "COALESCE(c.issued_at, c.revoked_at) IS NULL AND $3 IS NULL"),
+						REVOKE_ARGS},
+	[SCOPE_CUSTOMERS] = {REVOKE("", "",
+								"c.offer_id = $2 AND c.customer_id = ANY ($3)"
+								" AND (c.expires_at IS NULL OR c.expires_at > $5)"),
+						 REVOKE_ARGS},
+	[SCOPE_CODES] = {REVOKE("", "", "c.offer_id = $2 AND c.code = ANY ($3) AND NOT c.shared"),
+					 REVOKE_ARGS},
 };
 
 /*
