@@ -29,6 +29,7 @@ typedef struct CmsIssueLine
 	bool has_next;
 	DateADT next_allowed_on;
 	bool replayed;
+	bool purged; /* replayed, and the coupon has been purged since */
 } CmsIssueLine;
 
 typedef struct CmsIssuer

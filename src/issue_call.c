@@ -329,8 +329,10 @@ replay_line(const CmsOffer *offer, CmsIssueLine *line, int64 coupon_id)
 	Datum values[] = {Int32GetDatum(offer->org), Int64GetDatum(coupon_id)};
 	bool isnull;
 
-	cms_plan_run(&read_coupon, values, NULL, false);
 	line->coupon_id = coupon_id;
+	line->purged = cms_plan_run(&read_coupon, values, NULL, false) == 0;
+	if (line->purged)
+		return;
 	line->shared = cms_row_bool(0, 4, false);
 	line->code = line->shared ? pstrdup(offer->common_code) : cms_row_text(0, 1);
 	line->issued_at = cms_row_timestamptz(0, 2, 0);
@@ -395,10 +397,13 @@ put_line(FunctionCallInfo fcinfo, const CmsOffer *offer, const CmsIssueLine *lin
 	cms_result_reason(line->reason, line->message, values, nulls, out_reason, out_message);
 	if (issued)
 	{
-		TimestampTz expires_at;
-
 		values[out_coupon_id] = Int64GetDatum(line->coupon_id);
 		nulls[out_coupon_id] = false;
+	}
+	if (issued && !line->purged)
+	{
+		TimestampTz expires_at;
+
 		cms_result_text(line->code, values, nulls, out_code);
 		values[out_valid_from] = TimestampTzGetDatum(cms_rule_valid_from(offer, line->issued_at));
 		nulls[out_valid_from] = false;

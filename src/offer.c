@@ -51,7 +51,7 @@ enum
 	col_claim_name,
 	col_claim_ends_on,
 	col_name,
-	col_status,
+	col_is_archived,
 	col_owner_service,
 	col_owner_ref,
 	col_expiry_type,
@@ -118,7 +118,10 @@ static CmsPlan read_offer = {
 	"SELECT COALESCE(v.version, 0),"
 	" g.time_zone, g.currency, g.minor_units, " CMS_ORG_RULES_COLUMNS ","
 	" l.service, l.consumer_ref, l.consumer_name, l.ends_on,"
-	" o.name, o.status, o.owner_service, o.owner_ref, o.expiry_type, o.expires_on,"
+	" o.name,"
+	" o.status = 'ARCHIVED' OR EXISTS (SELECT FROM cms.offer_purge p"
+	"  WHERE p.org_id = $1 AND p.offer_id = $2 AND p.is_reduced),"
+	" o.owner_service, o.owner_ref, o.expiry_type, o.expires_on,"
 	" o.discount_type, o.discount_value, o.discount_cap, o.product_scope, o.sale_items, o.delivery,"
 	" o.code_method, o.code_length, o.code_charset, o.code_prefix, o.code_suffix, o.allow_dense_codes,"
 	" o.common_code, o.sample_code,"
@@ -293,7 +296,7 @@ read_columns(CmsOffer *offer)
 	read_org(offer);
 
 	offer->name = cms_row_text(0, col_name);
-	offer->archived = column_is(col_status, "ARCHIVED");
+	offer->archived = cms_row_bool(0, col_is_archived, false);
 	offer->owner_service = cms_row_text(0, col_owner_service);
 	offer->owner_ref = cms_row_text(0, col_owner_ref);
 	offer->claim_service = cms_row_text(0, col_claim_service);

@@ -62,7 +62,7 @@ typedef struct CmsOffer
 	int64 version;
 
 	char *name;
-	bool archived;
+	bool archived; /* or purged: it gives out no more coupons */
 
 	/* the org */
 	pg_tz *zone;

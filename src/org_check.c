@@ -83,6 +83,7 @@ static const char *known_zone(const char *name);
 static bool zone_is_listed(const char *name);
 static void check_currency(const CmsRecord *record);
 static void check_max_backdate(const CmsRecord *record);
+static void check_kept(const CmsRecord *record, const char *column);
 static void check_attempts(const CmsRecord *record);
 static void remove_org(const CmsRecord *record);
 
@@ -112,6 +113,8 @@ cms_org_check(PG_FUNCTION_ARGS)
 	check_currency(&record);
 	cms_record_range(&record, "minor_units", 0, 4, false);
 	check_max_backdate(&record);
+	check_kept(&record, "keep_expired");
+	check_kept(&record, "keep_logs");
 	check_attempts(&record);
 	return cms_record_result(&record);
 }
@@ -217,6 +220,27 @@ check_max_backdate(const CmsRecord *record)
 						  "max_backdate",
 						  hint,
 						  "max_backdate must be at most 1000 years");
+}
+
+/* Until then a request may come again, and a till be blocked by its attempts. */
+static void
+check_kept(const CmsRecord *record, const char *column)
+{
+	static const char *const hint =
+		"Use an interval from 1 day to 1000 years, or NULL to keep everything.";
+	Interval least = {.day = 1};
+	Interval most = {.month = 1000 * MONTHS_PER_YEAR};
+	bool isnull;
+	Datum value = cms_record_value(record, column, &isnull);
+
+	if (isnull)
+		return;
+	if (DatumGetBool(DirectFunctionCall2(interval_lt, value, IntervalPGetDatum(&least))))
+		cms_record_refuse(
+			record, ERRCODE_CHECK_VIOLATION, column, hint, "%s must be at least 1 day", column);
+	if (DatumGetBool(DirectFunctionCall2(interval_gt, value, IntervalPGetDatum(&most))))
+		cms_record_refuse(
+			record, ERRCODE_CHECK_VIOLATION, column, hint, "%s must be at most 1000 years", column);
 }
 
 /* What refused attempts come to. */

@@ -33,7 +33,7 @@ PG_FUNCTION_INFO_V1(cms_schedule);
 PG_FUNCTION_INFO_V1(cms_unschedule);
 
 #define SWEEP_COMMAND "CALL cms.cms_sweep_all()"
-#define PURGE_COMMAND "SELECT cms.cms_purge()"
+#define PURGE_COMMAND "CALL cms.cms_purge_all()"
 
 /* The three jobs. */
 enum

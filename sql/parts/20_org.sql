@@ -10,6 +10,8 @@ CREATE TABLE cms.org (
 	currency     text        NOT NULL DEFAULT 'INR',
 	minor_units  int         NOT NULL DEFAULT 2,
 	max_backdate interval,
+	keep_expired interval,
+	keep_logs interval,
 	record_attempts boolean  NOT NULL DEFAULT false,
 	max_failed_attempts int,
 	failed_attempts_within interval NOT NULL DEFAULT '15 minutes',
@@ -19,6 +21,8 @@ CREATE TABLE cms.org (
 	CONSTRAINT org_currency_must_be_three_capital_letters CHECK (currency COLLATE "C" ~ '^[A-Z]{3}$'),
 	CONSTRAINT org_minor_units_must_be_0_to_4 CHECK (minor_units BETWEEN 0 AND 4),
 	CONSTRAINT org_max_backdate_must_not_be_negative CHECK (max_backdate >= '0'::interval),
+	CONSTRAINT org_keep_expired_must_be_a_day_at_least CHECK (keep_expired >= '1 day'::interval),
+	CONSTRAINT org_keep_logs_must_be_a_day_at_least CHECK (keep_logs >= '1 day'::interval),
 	CONSTRAINT org_max_failed_attempts_must_be_above_0 CHECK (max_failed_attempts > 0),
 	CONSTRAINT org_failed_attempts_within_must_be_above_0 CHECK (failed_attempts_within > '0'::interval)
 );
@@ -30,6 +34,8 @@ COMMENT ON COLUMN cms.org.time_zone IS 'Name from pg_timezone_names; days, windo
 COMMENT ON COLUMN cms.org.currency IS 'ISO 4217 code of all amounts.';
 COMMENT ON COLUMN cms.org.minor_units IS 'Decimal places of the currency; discounts are rounded to them.';
 COMMENT ON COLUMN cms.org.max_backdate IS 'How far before the server''s time a check, a redemption or a reversal may be dated; NULL: any. Issuing and uploading are not bound by it.';
+COMMENT ON COLUMN cms.org.keep_expired IS 'How long cms_purge without times keeps coupons that expired and were never redeemed; NULL: for good.';
+COMMENT ON COLUMN cms.org.keep_logs IS 'How long cms_purge without times keeps answers to request keys, refused attempts, ended holds, and messages done with; NULL: for good.';
 COMMENT ON COLUMN cms.org.record_attempts IS 'Whether every refused attempt to redeem or to try a code is kept in cms.attempt.';
 COMMENT ON COLUMN cms.org.max_failed_attempts IS 'So many attempts with an unknown code by one till, or by one customer, within failed_attempts_within: further ones are refused with TOO_MANY_ATTEMPTS; NULL: any number. What it counts is kept in cms.attempt.';
 COMMENT ON COLUMN cms.org.failed_attempts_within IS 'How far back, by the server''s time, attempts with an unknown code count for max_failed_attempts.';

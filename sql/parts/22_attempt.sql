@@ -23,6 +23,7 @@ CREATE TABLE cms.attempt (
 	CONSTRAINT attempt_pkey PRIMARY KEY (org_id, attempt_id)
 );
 ALTER SEQUENCE cms.attempt_id_seq OWNED BY cms.attempt.attempt_id;
+CREATE INDEX attempt_by_time ON cms.attempt (org_id, recorded_at);
 -- what the throttle counts
 CREATE INDEX attempt_of_a_till ON cms.attempt (org_id, till_id, recorded_at) WHERE unknown_code AND till_id IS NOT NULL;
 CREATE INDEX attempt_of_a_customer ON cms.attempt (org_id, customer_id, recorded_at) WHERE unknown_code AND customer_id IS NOT NULL;

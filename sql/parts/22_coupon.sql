@@ -31,6 +31,8 @@ CREATE UNIQUE INDEX coupon_code_is_unique_among_those_not_revoked
 CREATE UNIQUE INDEX coupon_nth_of_a_customer_is_unique
 	ON cms.coupon (org_id, customer_id, offer_id, nth) WHERE customer_id IS NOT NULL;
 CREATE INDEX coupon_revoked_by_code ON cms.coupon (org_id, code) WHERE revoked_at IS NOT NULL;
+-- what can be purged of the revoked ones; no coupon pays for it before it is revoked
+CREATE INDEX coupon_revoked_of_an_offer ON cms.coupon (org_id, offer_id, expires_at, coupon_id) WHERE revoked_at IS NOT NULL;
 -- what ends when; the columns of uses stay out of every index
 CREATE INDEX coupon_of_an_offer ON cms.coupon (org_id, offer_id, expires_at, coupon_id)
 	WHERE issued_at IS NOT NULL AND revoked_at IS NULL;
@@ -259,6 +261,7 @@ CREATE UNIQUE INDEX hold_of_a_common_code_by_nobody_for_an_order_is_unique
 	ON cms.hold (org_id, offer_id, order_ref) WHERE status = 'HELD' AND anonymous_common;
 CREATE INDEX hold_of_a_common_code_by_nobody ON cms.hold (org_id, offer_id, order_ref) WHERE anonymous_common;
 CREATE INDEX hold_of_a_customer ON cms.hold (org_id, customer_id, offer_id) WHERE status = 'HELD' AND customer_id IS NOT NULL;
+CREATE INDEX hold_by_time_of_end ON cms.hold (org_id, ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX hold_by_end ON cms.hold (org_id, offer_id, expires_at) WHERE status = 'HELD';
 COMMENT ON TABLE cms.hold IS 'Uses reserved for orders. A hold counts while its status is HELD and its end has not come. Written by the actions only.';
 COMMENT ON COLUMN cms.hold.org_id IS 'The org.';
@@ -320,6 +323,7 @@ CREATE TABLE cms.request (
 	requested_at timestamptz NOT NULL,
 	CONSTRAINT request_pkey PRIMARY KEY (org_id, request_key)
 );
+CREATE INDEX request_by_time ON cms.request (org_id, requested_at);
 COMMENT ON TABLE cms.request IS 'Requests that named a request_key, so that a repeated one is answered as the first time and does nothing.';
 COMMENT ON COLUMN cms.request.org_id IS 'The org.';
 COMMENT ON COLUMN cms.request.request_key IS 'The caller''s key.';

@@ -11,7 +11,7 @@ COMMENT ON COLUMN cms.cms_issue_result.issued IS 'Whether the customer has the c
 COMMENT ON COLUMN cms.cms_issue_result.reason IS 'Why not; NULL: issued.';
 COMMENT ON COLUMN cms.cms_issue_result.message IS 'The reason in a sentence.';
 COMMENT ON COLUMN cms.cms_issue_result.coupon_id IS 'The coupon.';
-COMMENT ON COLUMN cms.cms_issue_result.code IS 'Its code.';
+COMMENT ON COLUMN cms.cms_issue_result.code IS 'Its code; NULL where it was replayed and the coupon has been purged since.';
 COMMENT ON COLUMN cms.cms_issue_result.valid_from IS 'From when it can be redeemed.';
 COMMENT ON COLUMN cms.cms_issue_result.expires_at IS 'When it ends (exclusive), the offer''s end considered; NULL: never.';
 COMMENT ON COLUMN cms.cms_issue_result.next_allowed_on IS 'Day from which the refused customer can be given one; NULL: none can be told.';

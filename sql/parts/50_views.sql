@@ -156,6 +156,9 @@ CREATE VIEW cms.redemption_rate_by_day WITH (security_barrier) AS
 			count(*) AS issued, count(*) FILTER (WHERE c.uses > 0) AS redeemed, 0 AS uses, 0::numeric AS discount
 		FROM cms.coupon c WHERE c.org_id = g.org_id AND c.issued_at IS NOT NULL GROUP BY 1, 2
 		UNION ALL
+		SELECT u.offer_id, u.issued_on, u.coupons, 0, 0, 0
+		FROM cms.purged_coupon u WHERE u.org_id = g.org_id
+		UNION ALL
 		SELECT r.offer_id, (r.redeemed_at AT TIME ZONE g.time_zone)::date, 0, 0, count(*), sum(r.discount)
 		FROM cms.redemption r WHERE r.org_id = g.org_id AND r.reversed_at IS NULL GROUP BY 1, 2
 	) d
@@ -167,7 +170,7 @@ COMMENT ON COLUMN cms.redemption_rate_by_day.org_id IS 'The org.';
 COMMENT ON COLUMN cms.redemption_rate_by_day.offer_id IS 'The offer.';
 COMMENT ON COLUMN cms.redemption_rate_by_day.name IS 'Its name.';
 COMMENT ON COLUMN cms.redemption_rate_by_day.day IS 'The day in the org''s zone.';
-COMMENT ON COLUMN cms.redemption_rate_by_day.issued IS 'Coupons issued on the day.';
+COMMENT ON COLUMN cms.redemption_rate_by_day.issued IS 'Coupons issued on the day, purged ones counted.';
 COMMENT ON COLUMN cms.redemption_rate_by_day.redeemed IS 'Those of them that have a live use, whenever.';
 COMMENT ON COLUMN cms.redemption_rate_by_day.redemption_rate IS 'redeemed / issued; NULL when nothing was issued on the day.';
 COMMENT ON COLUMN cms.redemption_rate_by_day.uses IS 'Live uses on the day, whenever issued.';

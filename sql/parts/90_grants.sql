@@ -59,6 +59,8 @@ GRANT SELECT ON cms.coupon, cms.redemption, cms.hold, cms.claim TO cms_manager;
 GRANT SELECT ON cms.coupon, cms.claim TO cms_issuer;
 GRANT SELECT ON cms.coupon, cms.redemption, cms.hold TO cms_redeemer;
 GRANT SELECT ON cms.redemption, cms.hold, cms.claim TO cms_analyst;
+GRANT SELECT ON cms.purged_coupon TO cms_manager, cms_analyst;
+GRANT SELECT ON cms.offer_purge TO cms_manager;
 GRANT SELECT (org_id, coupon_id, offer_id, shared, customer_id, nth, issued_at, expires_at, service, consumer_ref,
 	uses, forfeited_uses, last_redeemed_at, held_until, revoked_at, job_id) ON cms.coupon TO cms_analyst;
 -- what is delivered may carry codes
@@ -120,9 +122,11 @@ GRANT EXECUTE ON FUNCTION cms.cms_hold(text, text, numeric, text, text, text, js
 	TO cms_redeemer;
 GRANT EXECUTE ON FUNCTION cms.cms_release_hold(bigint, timestamptz, int) TO cms_redeemer, cms_manager;
 GRANT EXECUTE ON FUNCTION cms.cms_sweep_holds(int, timestamptz, int) TO cms_manager, cms_admin, cms_sweeper;
-
--- jobs
 GRANT EXECUTE ON FUNCTION cms.cms_schedule(text, text, text, int), cms.cms_unschedule() TO cms_admin, cms_sweeper;
+GRANT EXECUTE ON FUNCTION cms.cms_purge(timestamptz, int, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, int)
+	TO cms_manager, cms_admin, cms_sweeper;
+GRANT EXECUTE ON PROCEDURE cms.cms_purge_all(timestamptz, int, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, int, bigint)
+	TO cms_manager, cms_admin, cms_sweeper;
 
 -- jobs
 GRANT EXECUTE ON FUNCTION cms.cms_job_begin(text, bigint, text, bytea, bigint, int),
@@ -145,6 +149,7 @@ BEGIN
 	FOREACH table_name IN ARRAY ARRAY['org', 'org_role', 'org_entity', 'poc', 'offer', 'offer_product', 'offer_entity',
 		'offer_window', 'offer_audience', 'offer_exclusion', 'offer_reminder', 'offer_poc', 'coupon', 'redemption',
 		'hold', 'claim', 'attempt', 'outbox',
+		'purged_coupon', 'offer_purge',
 		'event',
 		'job', 'job_refusal']
 	LOOP

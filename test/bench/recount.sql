@@ -4,7 +4,8 @@ WITH counted AS (
 		sum(s.forfeited_uses) AS forfeited, sum(s.redeemed_coupons) AS redeemed, sum(s.discount) AS discount
 	FROM cms.offer_slot s GROUP BY s.org_id, s.offer_id),
 of_coupons AS (
-	SELECT c.org_id, c.offer_id, count(c.issued_at) AS issued,
+	SELECT c.org_id, c.offer_id, count(c.issued_at) + COALESCE((SELECT sum(g.coupons) FROM cms.purged_coupon g
+			WHERE g.org_id = c.org_id AND g.offer_id = c.offer_id), 0) AS issued,
 		count(*) FILTER (WHERE c.issued_at IS NULL AND c.revoked_at IS NULL) AS stock,
 		count(*) FILTER (WHERE c.uses > 0) AS redeemed, sum(c.uses) AS uses
 	FROM cms.coupon c GROUP BY c.org_id, c.offer_id),

@@ -173,6 +173,14 @@ SELECT 1, nextval('cms.message_id_seq'), 'RESEND', 'SMS', offer_id, coupon_id, c
 	nextval('cms.lease_seq'), '2025-03-08 10:00+00'
 FROM cms.coupon WHERE org_id = 1 AND customer_id = 'c1' AND offer_id = pg_temp.o('full');
 
+-- what was purged
+INSERT INTO cms.offer (name, discount_type, discount_value, code_method, expires_on)
+VALUES ('over', 'FIXED_AMOUNT', 5, 'UPLOADED', '2020-06-30');
+INSERT INTO done SELECT 'upload', loaded
+FROM cms.cms_upload_codes(pg_temp.o('over'), '{gone-1,gone-2,kept-1}', '{c1,c2,c3}', at => '2020-05-01 10:00+00');
+INSERT INTO done SELECT 'redeem', redeemed FROM cms.cms_redeem('kept-1', 'c3', 10, 'bill 13', at => '2020-05-02 10:00+00');
+INSERT INTO done SELECT 'purge', cms.cms_purge('2021-01-01', at => '2025-03-08 10:00+00') = 2;
+
 -- what users add
 CREATE VIEW public.running AS SELECT offer_id, name, issued FROM cms.offer_dashboard WHERE status = 'ACTIVE';
 CREATE TABLE public.note (org_id int, offer_id bigint, note text, FOREIGN KEY (org_id, offer_id) REFERENCES cms.offer);

@@ -8,9 +8,11 @@ CROSS JOIN LATERAL (
 		min(first_issued_at) AS first_issued_at
 	FROM cms.offer_slot t WHERE t.org_id = o.org_id AND t.offer_id = o.offer_id) s
 CROSS JOIN LATERAL (
-	SELECT count(c.issued_at) AS issued, count(*) FILTER (WHERE c.issued_at IS NULL AND c.revoked_at IS NULL) AS stock,
+	SELECT count(c.issued_at) + coalesce((SELECT sum(p.coupons) FROM cms.purged_coupon p
+			WHERE p.org_id = o.org_id AND p.offer_id = o.offer_id), 0) AS issued, count(*) FILTER (WHERE c.issued_at IS NULL AND c.revoked_at IS NULL) AS stock,
 		count(*) FILTER (WHERE c.uses > 0) AS redeemed, coalesce(sum(c.uses), 0) AS uses,
-		coalesce(sum(c.forfeited_uses), 0) AS forfeited, min(c.issued_at) AS first_issued_at
+		coalesce(sum(c.forfeited_uses), 0) AS forfeited, least(min(c.issued_at), (SELECT min(p.first_issued_at)
+			FROM cms.purged_coupon p WHERE p.org_id = o.org_id AND p.offer_id = o.offer_id)) AS first_issued_at
 	FROM cms.coupon c WHERE c.org_id = o.org_id AND c.offer_id = o.offer_id) c
 CROSS JOIN LATERAL (
 	SELECT count(*) FILTER (WHERE r.reversed_at IS NULL) AS uses,

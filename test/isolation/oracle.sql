@@ -56,11 +56,19 @@ redemption AS (
 		r.reversed_at IS NULL AS live, r.reversed_at IS NOT NULL AND NOT r.use_returned AS forfeited
 	FROM cms.redemption r JOIN cms.org g USING (org_id) WHERE r.org_id = cms.cms_current_org()
 ),
+purged AS (
+	SELECT offer_id, sum(coupons) AS issued, min(first_issued_at) AS first_issued_at, max(last_issued_at) AS last_issued_at
+	FROM cms.purged_coupon WHERE org_id = cms.cms_current_org() GROUP BY offer_id
+),
 of_coupons AS (
-	SELECT offer_id, count(issued_at) AS issued,
-		count(*) FILTER (WHERE issued_at IS NULL AND revoked_at IS NULL) AS stock,
-		min(issued_at) AS first_issued_at, max(issued_at) AS last_issued_at
-	FROM coupon GROUP BY offer_id
+	SELECT offer_id, COALESCE(c.issued, 0) + COALESCE(g.issued, 0) AS issued, COALESCE(c.stock, 0) AS stock,
+		LEAST(c.first_issued_at, g.first_issued_at) AS first_issued_at,
+		GREATEST(c.last_issued_at, g.last_issued_at) AS last_issued_at
+	FROM (SELECT offer_id, count(issued_at) AS issued,
+			count(*) FILTER (WHERE issued_at IS NULL AND revoked_at IS NULL) AS stock,
+			min(issued_at) AS first_issued_at, max(issued_at) AS last_issued_at
+		FROM coupon GROUP BY offer_id) c
+	FULL JOIN purged g USING (offer_id)
 ),
 of_redemptions AS (
 	SELECT offer_id, count(*) FILTER (WHERE live) AS uses, count(*) FILTER (WHERE forfeited) AS forfeited_uses,
@@ -201,7 +209,8 @@ problem (offer_id, problem) AS (
 	  AND o.delivery = 'INTERNAL'
 	UNION ALL
 	SELECT offer_id, format('the coupons of %s are numbered to %s, there are %s', customer_id, max(nth), count(*))
-	FROM coupon WHERE customer_id IS NOT NULL GROUP BY offer_id, customer_id HAVING max(nth) <> count(*)
+	FROM coupon WHERE customer_id IS NOT NULL AND offer_id NOT IN (SELECT offer_id FROM purged)
+	GROUP BY offer_id, customer_id HAVING max(nth) <> count(*)
 	UNION ALL
 	-- with the same time, whoever was first may have been allowed, unless either bars the other
 	SELECT c.offer_id, format('%s had received offer %s before', c.customer_id, other.code)
@@ -236,8 +245,15 @@ problem (offer_id, problem) AS (
 	SELECT NULL, format('request %s has no coupon', q.request_key)
 	FROM cms.request q
 	WHERE q.org_id = cms.cms_current_org() AND q.action = 'ISSUE'
-	  AND NOT EXISTS (SELECT FROM coupon c WHERE c.coupon_id = ANY (q.answer))
+	  AND NOT EXISTS (SELECT FROM coupon c WHERE c.coupon_id = ANY (q.answer)) AND NOT EXISTS (SELECT FROM purged)
 	-- what is left of an offer that is gone
+	UNION ALL
+	SELECT r.offer_id, format('bill %s redeemed a coupon that is gone', r.bill_ref)
+	FROM redemption r WHERE NOT EXISTS (SELECT FROM coupon c WHERE c.coupon_id = r.coupon_id)
+	UNION ALL
+	SELECT h.offer_id, format('hold %s is of a coupon that is gone', h.hold_id)
+	FROM cms.hold h JOIN offer o ON o.org_id = h.org_id AND o.offer_id = h.offer_id
+	WHERE h.status = 'HELD' AND NOT EXISTS (SELECT FROM coupon c WHERE c.coupon_id = h.coupon_id)
 	UNION ALL
 	SELECT c.offer_id, 'a coupon without its offer' FROM coupon c
 	WHERE NOT EXISTS (SELECT FROM offer o WHERE o.offer_id = c.offer_id)

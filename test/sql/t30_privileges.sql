@@ -141,6 +141,8 @@ BEGIN
 	INSERT INTO cms.code_upload (org_id, offer_id, code) VALUES (org, n, 'WAITS');
 	INSERT INTO cms.outbox (org_id, message_id, kind, channel, offer_id, poc_id, due_at, next_attempt_at, queued_at)
 	VALUES (org, n, 'CODES_LEFT', 'EMAIL', n, n + 1, '2025-01-01', '2025-01-01', '2025-01-01');
+	INSERT INTO cms.purged_coupon VALUES (org, n, '2024-01-01', 1, '2024-01-01', '2024-01-01');
+	INSERT INTO cms.offer_purge (org_id, offer_id) VALUES (org, n);
 	PERFORM cms.cms_upload_codes(n + 1, '{CODE1,CODE2,CODE3}', org => org, at => '2025-01-01');
 	PERFORM cms.cms_claim(n + 1, 'DVS', org => org, at => '2025-01-01');
 	PERFORM cms.cms_issue(n + 1, 'ann', 2, service => 'DVS', org => org, at => '2025-01-01');
