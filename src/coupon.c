@@ -24,6 +24,7 @@ static bool
 find_common(int org, const char *code, const char *customer, CmsFind how, CmsFound *found);
 static bool find_revoked(int org, const char *code, CmsFind how, CmsFound *found);
 static void read_found(int org, CmsFind how, CmsFound *found);
+static int64 read_row(uint64 row, CmsFound *found);
 static void read_holds(const CmsFound *found, const CmsUseRequest *request, int64 own_hold,
 					   bool read_only, CmsUsage *usage);
 static void
@@ -34,11 +35,11 @@ static bool
 received_others(int org, const CmsOffer *offer, const CmsUseRequest *request, bool read_only);
 
 /* The same columns for every way of finding; the lock is the only difference between redeeming and checking. */
-#define SELECT_COUPON                                                                                     \
+#define COUPON_COLUMNS                                                                                    \
 	"SELECT c.coupon_id, c.offer_id, c.customer_id, c.issued_at, c.expires_at, c.revoked_at IS NOT NULL," \
 	" c.uses, c.forfeited_uses, c.last_redeemed_at, c.shared, c.held_until, c.xmin, c.ctid,"              \
-	" (SELECT v.version FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = c.offer_id)"        \
-	" FROM cms.coupon c"
+	" (SELECT v.version FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = c.offer_id)"
+#define SELECT_COUPON COUPON_COLUMNS " FROM cms.coupon c"
 #define BY_CODE \
 	SELECT_COUPON " WHERE c.org_id = $1 AND c.code = $2 AND c.revoked_at IS NULL AND NOT c.shared"
 #define BY_CUSTOMER                                                                \
@@ -60,6 +61,18 @@ static CmsPlan by_customer[2] = {{BY_CUSTOMER, 3, {INT4OID, TEXTOID, INT8OID}},
 								 {BY_CUSTOMER LOCK, 3, {INT4OID, TEXTOID, INT8OID}}};
 static CmsPlan by_revoked_code[2] = {{BY_REVOKED_CODE, 2, {INT4OID, TEXTOID}},
 									 {BY_REVOKED_CODE LOCK, 2, {INT4OID, TEXTOID}}};
+
+/* what is used up, ended by itself or revoked is left out; the offers' ends are for the rules */
+static CmsPlan open_coupons = {
+	COUPON_COLUMNS
+	", CASE WHEN c.shared THEN o.common_code ELSE c.code END"
+	" FROM cms.coupon c JOIN cms.offer o ON o.org_id = $1 AND o.offer_id = c.offer_id"
+	" WHERE c.org_id = $1 AND c.customer_id = $2 AND c.revoked_at IS NULL"
+	" AND (c.expires_at IS NULL OR c.expires_at > $3)"
+	" AND (o.max_uses_per_coupon IS NULL OR c.uses + c.forfeited_uses < o.max_uses_per_coupon)"
+	" ORDER BY c.offer_id, c.nth",
+	3,
+	{INT4OID, TEXTOID, TIMESTAMPTZOID}};
 
 static CmsPlan by_hold = {BY_HOLD LOCK, 2, {INT4OID, INT8OID}};
 
@@ -195,32 +208,63 @@ cms_coupon_find_held(int org, int64 hold_id, CmsFound *found)
 	return true;
 }
 
+int
+cms_coupon_find_open(int org, const char *customer, TimestampTz at, CmsFound **found, char ***codes)
+{
+	Datum values[] = {Int32GetDatum(org), CStringGetTextDatum(customer), TimestampTzGetDatum(at)};
+	int count = (int) cms_plan_run(&open_coupons, values, NULL, true);
+	int64 *versions = palloc(sizeof(int64) * Max(count, 1));
+
+	*found = palloc0(sizeof(CmsFound) * Max(count, 1));
+	*codes = palloc(sizeof(char *) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		versions[i] = read_row(i, &(*found)[i]);
+		(*found)[i].common = (*found)[i].coupon.shared;
+		(*codes)[i] = cms_row_text(i, 15);
+	}
+	/* compiling may run statements of its own */
+	for (int i = 0; i < count; i++)
+		(*found)[i].offer =
+			cms_offer_of_version(org, (*found)[i].coupon.offer_id, versions[i], true);
+	return count;
+}
+
 static void
 read_found(int org, CmsFind how, CmsFound *found)
 {
+	int64 version = read_row(0, found);
+
+	found->locked = how == CMS_FIND_LOCKED;
+	found->offer =
+		cms_offer_of_version(org, found->coupon.offer_id, version, how == CMS_FIND_READ_ONLY);
+}
+
+/* answers the version of the offer's rules */
+static int64
+read_row(uint64 row, CmsFound *found)
+{
 	CmsCoupon *coupon = &found->coupon;
 	bool isnull;
-	int64 version = cms_row_int64(0, 14, 0);
 
-	coupon->coupon_id = cms_row_int64(0, 1, 0);
-	coupon->offer_id = cms_row_int64(0, 2, 0);
-	coupon->holder = cms_row_text(0, 3);
-	coupon->issued_at = DatumGetTimestampTz(cms_row_value(0, 4, &isnull));
+	coupon->coupon_id = cms_row_int64(row, 1, 0);
+	coupon->offer_id = cms_row_int64(row, 2, 0);
+	coupon->holder = cms_row_text(row, 3);
+	coupon->issued_at = DatumGetTimestampTz(cms_row_value(row, 4, &isnull));
 	coupon->issued = !isnull;
-	coupon->expires_at = DatumGetTimestampTz(cms_row_value(0, 5, &isnull));
+	coupon->expires_at = DatumGetTimestampTz(cms_row_value(row, 5, &isnull));
 	coupon->has_own_end = !isnull;
-	coupon->revoked = cms_row_bool(0, 6, false);
-	coupon->uses = cms_row_int32(0, 7, 0);
-	coupon->forfeited_uses = cms_row_int32(0, 8, 0);
-	found->last_redeemed_at = DatumGetTimestampTz(cms_row_value(0, 9, &isnull));
+	coupon->revoked = cms_row_bool(row, 6, false);
+	coupon->uses = cms_row_int32(row, 7, 0);
+	coupon->forfeited_uses = cms_row_int32(row, 8, 0);
+	found->last_redeemed_at = DatumGetTimestampTz(cms_row_value(row, 9, &isnull));
 	found->redeemed_before = !isnull;
-	coupon->shared = cms_row_bool(0, 10, false);
-	found->held_until = DatumGetTimestampTz(cms_row_value(0, 11, &isnull));
+	coupon->shared = cms_row_bool(row, 10, false);
+	found->held_until = DatumGetTimestampTz(cms_row_value(row, 11, &isnull));
 	found->may_be_held = !isnull;
-	found->writer = DatumGetTransactionId(cms_row_value(0, 12, &isnull));
-	found->place = *(ItemPointer) DatumGetPointer(cms_row_value(0, 13, &isnull));
-	found->locked = how == CMS_FIND_LOCKED;
-	found->offer = cms_offer_of_version(org, coupon->offer_id, version, how == CMS_FIND_READ_ONLY);
+	found->writer = DatumGetTransactionId(cms_row_value(row, 12, &isnull));
+	found->place = *(ItemPointer) DatumGetPointer(cms_row_value(row, 13, &isnull));
+	return cms_row_int64(row, 14, 0);
 }
 
 bool

@@ -42,6 +42,13 @@ typedef enum CmsFind
 extern bool
 cms_coupon_find(int org, const char *code, const char *customer, CmsFind how, CmsFound *found);
 
+/*
+ * What a customer holds and may be able to redeem; answers how many coupons, in the order
+ * of offers. codes: the code of each. Only reads.
+ */
+extern int cms_coupon_find_open(int org, const char *customer, TimestampTz at, CmsFound **found,
+								char ***codes);
+
 /* Finds and locks the coupon of a hold. False: there is no such hold in the org. */
 extern bool cms_coupon_find_held(int org, int64 hold_id, CmsFound *found);
 

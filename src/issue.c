@@ -57,6 +57,8 @@ static void lock_bucket(int org, int bucket);
 static bool issue_line(CmsIssue *issue, int i);
 static bool give_existing(CmsIssue *issue, CmsIssueLine *line);
 static void read_receipts(CmsIssue *issue, CmsIssueLine *line, CmsReceipts *receipts);
+static void take_receipts(CmsReceipts *receipts);
+static void add_receipt_params(const CmsOffer *offer, const char *customer, CmsParams *params);
 static void count_issued(CmsIssue *issue);
 static void refuse_all(CmsIssue *issue, CmsReason reason, char *message);
 static void forget_answers(CmsIssue *issue);
@@ -412,7 +414,6 @@ read_receipts(CmsIssue *issue, CmsIssueLine *line, CmsReceipts *receipts)
 	bool has_gap = offer->min_days_between_issues > 0;
 	bool knows_received = line->knows_received;
 	CmsParams params = {0};
-	bool isnull;
 
 	*receipts = (CmsReceipts){.in_audience = true};
 	line->knows_received = false;
@@ -422,9 +423,7 @@ read_receipts(CmsIssue *issue, CmsIssueLine *line, CmsReceipts *receipts)
 		return;
 	}
 
-	cms_param_int(&params, offer->org);
-	cms_param_text(&params, line->customer);
-	cms_param_int64(&params, offer->offer_id);
+	add_receipt_params(offer, line->customer, &params);
 	if (!has_exclusions && !has_gap && !offer->audience_only)
 	{
 		if (cms_plan_run(&received_by_customer, params.values, params.nulls, false) > 0)
@@ -434,21 +433,48 @@ read_receipts(CmsIssue *issue, CmsIssueLine *line, CmsReceipts *receipts)
 		return;
 	}
 
-	cms_param_bool(&params, offer->audience_only);
-	cms_param(&params,
-			  has_exclusions ? cms_array_of_int64s(offer->exclusions, offer->nexclusions)
-							 : (Datum) 0,
-			  !has_exclusions);
-	cms_param_bool(&params, has_gap);
 	if (has_exclusions)
 		cms_plan_run_latest(&receipts_of_customer, params.values, params.nulls);
 	else
 		cms_plan_run(&receipts_of_customer, params.values, params.nulls, false);
+	take_receipts(receipts);
+}
+
+/* from the statement last run */
+static void
+take_receipts(CmsReceipts *receipts)
+{
+	bool isnull;
+
 	receipts->received = cms_row_int32(0, 1, 0);
 	receipts->last_received_at = cms_row_timestamptz(0, 2, 0);
 	receipts->in_audience = cms_row_bool(0, 3, false);
 	receipts->other_received_at = DatumGetTimestampTz(cms_row_value(0, 4, &isnull));
 	receipts->received_other = !isnull;
+}
+
+void
+cms_issue_look_at_receipts(const CmsOffer *offer, const char *customer, CmsReceipts *receipts)
+{
+	CmsParams params = {0};
+
+	add_receipt_params(offer, customer, &params);
+	cms_plan_run(&receipts_of_customer, params.values, params.nulls, true);
+	take_receipts(receipts);
+}
+
+static void
+add_receipt_params(const CmsOffer *offer, const char *customer, CmsParams *params)
+{
+	cms_param_int(params, offer->org);
+	cms_param_text(params, customer);
+	cms_param_int64(params, offer->offer_id);
+	cms_param_bool(params, offer->audience_only);
+	cms_param(params,
+			  offer->nexclusions > 0 ? cms_array_of_int64s(offer->exclusions, offer->nexclusions)
+									 : (Datum) 0,
+			  offer->nexclusions == 0);
+	cms_param_bool(params, offer->min_days_between_issues > 0);
 }
 
 void

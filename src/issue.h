@@ -51,6 +51,10 @@ typedef struct CmsIssuer
 extern const CmsOffer *
 cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *lines, int nlines);
 
+/* What is known of a customer who might ask; only reads. */
+extern void
+cms_issue_look_at_receipts(const CmsOffer *offer, const char *customer, CmsReceipts *receipts);
+
 /* Notes whether a customer had received the offer before: how the next is guessed. */
 extern void cms_issue_note_received(const CmsOffer *offer, int received);
 

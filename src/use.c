@@ -323,21 +323,27 @@ is_for_anyone(const CmsUse *use)
 }
 
 /* F24: nobody in particular may redeem only where no rule asks who it is. */
+bool
+cms_use_lacks_customer(const CmsUse *use)
+{
+	const CmsOffer *offer = use->found.offer;
+
+	return use->request.customer == NULL &&
+		   (!is_for_anyone(use) || offer->max_uses_per_customer != CMS_UNLIMITED ||
+			offer->max_uses_per_customer_and_coupon != CMS_UNLIMITED ||
+			offer->min_days_between_uses > 0);
+}
+
 static void
 require_customer(const CmsUse *use)
 {
-	const CmsOffer *offer = use->found.offer;
-	bool for_anyone = is_for_anyone(use);
-
-	if (use->request.customer == NULL &&
-		(!for_anyone || offer->max_uses_per_customer != CMS_UNLIMITED ||
-		 offer->max_uses_per_customer_and_coupon != CMS_UNLIMITED ||
-		 offer->min_days_between_uses > 0))
+	if (cms_use_lacks_customer(use))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"customer_id\" must not be null or blank"),
-				 for_anyone ? errdetail("The offer limits the uses of each customer.")
-							: errdetail("Only the holder may redeem coupons of this offer."),
+				 is_for_anyone(use)
+					 ? errdetail("The offer limits the uses of each customer.")
+					 : errdetail("Only the holder may redeem coupons of this offer."),
 				 errhint("Ask who the customer is.")));
 }
 

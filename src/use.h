@@ -62,6 +62,8 @@ enum
 /* The bill of the request from its arguments: without an amount the lines are the bill. */
 extern void
 cms_use_fetch_bill(FunctionCallInfo fcinfo, int amount_arg, int items_arg, CmsUseRequest *request);
+/* whether nobody in particular asks, where a rule asks who it is: an error when it is evaluated */
+extern bool cms_use_lacks_customer(const CmsUse *use);
 /* error 22004 where no amount is known */
 extern void cms_use_require_amount(const CmsUseRequest *request);
 /* What can be told before the coupon is known: the code normalised, the place of the till. */

@@ -109,7 +109,10 @@ GRANT EXECUTE ON FUNCTION cms.cms_claim(bigint, text, text, text, date, timestam
 GRANT EXECUTE ON FUNCTION cms.cms_issue(bigint, text, int, boolean, text, text, text, timestamptz, int),
 	cms.cms_issue_many(bigint, text[], int, boolean, text, text, text, timestamptz, int)
 	TO cms_issuer;
-GRANT EXECUTE ON FUNCTION cms.cms_check(text, text, numeric, text, text, jsonb, timestamptz, int),
+GRANT EXECUTE ON FUNCTION cms.cms_customer_coupons(text, text[], bigint, int, timestamptz, int)
+	TO cms_manager, cms_issuer, cms_redeemer, cms_analyst;
+GRANT EXECUTE ON FUNCTION cms.cms_applicable(text, numeric, text, text, jsonb, text[], int, text, text, timestamptz, int),
+	cms.cms_check(text, text, numeric, text, text, jsonb, timestamptz, int),
 	cms.cms_try(text, text, numeric, text, text, jsonb, timestamptz, int),
 	cms.cms_redeem(text, text, numeric, text, text, text, jsonb, timestamptz, int),
 	cms.cms_redeem_bill(text[], text, numeric, text, text, text, jsonb, timestamptz, int),
