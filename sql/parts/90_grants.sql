@@ -104,6 +104,7 @@ GRANT EXECUTE ON FUNCTION cms.cms_generate_codes(bigint, bigint, timestamptz, in
 	cms.cms_release(bigint, timestamptz, int)
 	TO cms_manager;
 GRANT EXECUTE ON PROCEDURE cms.cms_load_codes(bigint, int, timestamptz, int, bigint, bigint) TO cms_manager;
+GRANT EXECUTE ON FUNCTION cms.cms_report(date, date, timestamptz, int) TO cms_manager, cms_analyst;
 GRANT EXECUTE ON FUNCTION cms.cms_code_capacity(bigint, int) TO cms_manager, cms_issuer, cms_analyst;
 GRANT EXECUTE ON FUNCTION cms.cms_claim(bigint, text, text, text, date, timestamptz, int) TO cms_manager;
 GRANT EXECUTE ON FUNCTION cms.cms_issue(bigint, text, int, boolean, text, text, text, timestamptz, int),
