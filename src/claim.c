@@ -372,6 +372,18 @@ cms_claim_check_service(const char *service)
 				 errhint("Services are OUTBOUND, TIMELINE, DVS, LOYALTY and EXTERNAL.")));
 }
 
+void
+cms_claim_check_names(const char *service, const char *consumer_ref)
+{
+	if (service != NULL)
+		cms_claim_check_service(service);
+	else if (consumer_ref != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"consumer_ref\" needs \"service\""),
+				 errhint("Name the service whose campaign or program it is.")));
+}
+
 char *
 cms_claim_text(const CmsClaimant *claimant)
 {

@@ -30,6 +30,8 @@ extern bool cms_claim_stands(const CmsOffer *offer);
 extern const char *const cms_claim_services[];
 /* raises 22023 naming the argument unless it is one of the five services */
 extern void cms_claim_check_service(const char *service);
+/* the arguments "service" and "consumer_ref" of an issue, NULL where not given */
+extern void cms_claim_check_names(const char *service, const char *consumer_ref);
 /* "OUTBOUND campaign spring (Spring sale)", for messages */
 extern char *cms_claim_text(const CmsClaimant *claimant);
 

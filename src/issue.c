@@ -9,7 +9,7 @@
  * it refuses is taken back. Codes in stock are taken by a row lock that nobody
  * waits for.
  *
- * Order of locks: buckets of customers (offers with exclusions, F20, and several coupons
+ * Order of locks: the offer against jobs (several coupons), buckets of customers (offers with exclusions, F20, and several coupons
  * from stock), the name space of codes, the position of a RANDOMISED offer, coupons in the
  * order of customers, the counters.
  *
@@ -153,6 +153,9 @@ attempt(CmsIssue *issue)
 	issue->claim_gone = false;
 	issue->positions = 0;
 	memset(issue->stock_line, 0, sizeof(bool) * issue->nlines);
+	/* a job writes many coupons in the order of their codes: only one coupon cannot meet that in a circle */
+	if (issue->nlines > 1)
+		cms_lock_bulk(offer->org, offer->offer_id, ShareLock);
 	/* before anything of customers is read or written */
 	if (offer->nexclusions > 0 || (issue->use_stock && issue->nlines > 1))
 		lock_customers(issue);
@@ -318,13 +321,24 @@ issue_all(CmsIssue *issue)
 static void
 lock_customers(CmsIssue *issue)
 {
-	bool wanted[CUSTOMER_BUCKETS] = {false};
+	const char **customers = palloc(sizeof(char *) * Max(issue->nlines, 1));
 
 	for (int i = 0; i < issue->nlines; i++)
-		wanted[bucket_of(issue->lines[i]->customer)] = true;
+		customers[i] = issue->lines[i]->customer;
+	cms_issue_lock_customers(issue->offer->org, customers, issue->nlines);
+	pfree(customers);
+}
+
+void
+cms_issue_lock_customers(int org, const char *const *customers, int count)
+{
+	bool wanted[CUSTOMER_BUCKETS] = {false};
+
+	for (int i = 0; i < count; i++)
+		wanted[bucket_of(customers[i])] = true;
 	for (int bucket = 0; bucket < CUSTOMER_BUCKETS; bucket++)
 		if (wanted[bucket])
-			lock_bucket(issue->offer->org, bucket);
+			lock_bucket(org, bucket);
 }
 
 void

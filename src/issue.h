@@ -36,6 +36,7 @@ typedef struct CmsIssuer
 {
 	const char *service; /* NULL: none named */
 	const char *consumer_ref;
+	int64 job_id; /* 0: none */
 	TimestampTz at;
 	bool all_or_none;
 	const char *
@@ -58,6 +59,8 @@ cms_issue_look_at_receipts(const CmsOffer *offer, const char *customer, CmsRecei
 /* Notes whether a customer had received the offer before: how the next is guessed. */
 extern void cms_issue_note_received(const CmsOffer *offer, int received);
 
+/* The same for all these customers, in one order whoever asks. */
+extern void cms_issue_lock_customers(int org, const char *const *customers, int count);
 /*
  * Keeps issues to the customer apart until the end of the transaction, for offers with
  * exclusions (F20): what has been issued can then be read with the latest snapshot.

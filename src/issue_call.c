@@ -161,13 +161,7 @@ fetch_rest(FunctionCallInfo fcinfo, IssueCall *call)
 			 errmsg(
 				 "argument \"how_many\" must be at least 1, and at most %d coupons can be asked for in one call",
 				 MAX_LINES)));
-	if (call->issuer.service != NULL)
-		cms_claim_check_service(call->issuer.service);
-	if (call->issuer.consumer_ref != NULL && call->issuer.service == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"consumer_ref\" needs \"service\""),
-				 errhint("Name the service whose campaign or program it is.")));
+	cms_claim_check_names(call->issuer.service, call->issuer.consumer_ref);
 }
 
 static void

@@ -41,12 +41,12 @@ static CmsReason why_code_failed(CmsIssue *issue, const char *code);
 
 #define NEW_COUPON                                                                                                \
 	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at, expires_at," \
-	" service, consumer_ref)"
-#define NEW_VALUES "$1, nextval('cms.coupon_id_seq'), $2, $3, $4, $5, $6, $7, $8, $9, $10"
+	" service, consumer_ref, job_id)"
+#define NEW_VALUES "$1, nextval('cms.coupon_id_seq'), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11"
 #define NEW_ID " ON CONFLICT DO NOTHING RETURNING coupon_id"
 
 static CmsPlan new_coupon = {NEW_COUPON " VALUES (" NEW_VALUES ")" NEW_ID,
-							 10,
+							 11,
 							 {INT4OID,
 							  INT8OID,
 							  TEXTOID,
@@ -56,12 +56,13 @@ static CmsPlan new_coupon = {NEW_COUPON " VALUES (" NEW_VALUES ")" NEW_ID,
 							  TIMESTAMPTZOID,
 							  TIMESTAMPTZOID,
 							  TEXTOID,
-							  TEXTOID}};
+							  TEXTOID,
+							  INT8OID}};
 
 static CmsPlan new_coupon_unless_reserved = {
 	NEW_COUPON " SELECT " NEW_VALUES " WHERE NOT EXISTS (SELECT FROM cms.offer o"
-			   "  WHERE " CMS_CODEBOOK_RESERVES("$11") ")" NEW_ID,
-	11,
+			   "  WHERE " CMS_CODEBOOK_RESERVES("$12") ")" NEW_ID,
+	12,
 	{INT4OID,
 	 INT8OID,
 	 TEXTOID,
@@ -72,18 +73,19 @@ static CmsPlan new_coupon_unless_reserved = {
 	 TIMESTAMPTZOID,
 	 TEXTOID,
 	 TEXTOID,
+	 INT8OID,
 	 TEXTARRAYOID}};
 
 static CmsPlan take_stocked = {
 	"UPDATE cms.coupon SET customer_id = $3, nth = $4, issued_at = $5, expires_at = $6, service = $7,"
-	" consumer_ref = $8"
+	" consumer_ref = $8, job_id = COALESCE($10, job_id)"
 	" WHERE org_id = $1 AND coupon_id = (SELECT c.coupon_id FROM cms.coupon c"
 	"  WHERE c.org_id = $1 AND c.offer_id = $2 AND c.issued_at IS NULL AND c.revoked_at IS NULL"
 	"  AND c.coupon_id > $9 ORDER BY c.coupon_id LIMIT 1 FOR UPDATE SKIP LOCKED)"
 	" RETURNING coupon_id, code, (SELECT c.coupon_id FROM cms.coupon c"
 	"  WHERE c.org_id = $1 AND c.offer_id = $2 AND c.issued_at IS NULL AND c.revoked_at IS NULL"
 	"  AND c.coupon_id > $9 ORDER BY c.coupon_id LIMIT 1)",
-	9,
+	10,
 	{INT4OID,
 	 INT8OID,
 	 TEXTOID,
@@ -92,6 +94,7 @@ static CmsPlan take_stocked = {
 	 TIMESTAMPTZOID,
 	 TEXTOID,
 	 TEXTOID,
+	 INT8OID,
 	 INT8OID}};
 
 static CmsPlan code_is_taken = {
@@ -205,6 +208,7 @@ take_stocked_code(CmsIssue *issue, CmsIssueLine *line, int nth)
 	cms_param_text(&params, issuer->service);
 	cms_param_text(&params, issuer->consumer_ref);
 	cms_param_int64(&params, issue->stock.cursor);
+	cms_param(&params, Int64GetDatum(issuer->job_id), issuer->job_id == 0);
 	if (cms_plan_write(&take_stocked, params.values, params.nulls) == 0)
 		return false;
 	line->coupon_id = cms_row_int64(0, 1, 0);
@@ -239,6 +243,7 @@ give_new(CmsIssue *issue, CmsIssueLine *line, int nth)
 	cms_param(&params, TimestampTzGetDatum(line->own_end), !line->has_own_end);
 	cms_param_text(&params, issuer->service);
 	cms_param_text(&params, issuer->consumer_ref);
+	cms_param(&params, Int64GetDatum(issuer->job_id), issuer->job_id == 0);
 	if (may_be_reserved)
 	{
 		cms_param(&params, cms_codebook_names(code), false);

@@ -73,7 +73,7 @@ static CmsJobRun *calling = NULL;
 static CmsJob last_step;
 
 static CmsPlan call_begin = {
-	"SELECT b.job_id, b.is_done FROM cms.cms_job_begin($1, $2, $3, $4, $5, $6) b",
+	"SELECT b.job_id, b.is_done, b.succeeded, b.refused FROM cms.cms_job_begin($1, $2, $3, $4, $5, $6) b",
 	6,
 	{TEXTOID, INT8OID, TEXTOID, BYTEAOID, INT8OID, INT4OID}};
 
@@ -91,13 +91,13 @@ static CmsPlan new_job = {
 
 static CmsPlan find_job = {
 	"SELECT j.job_id, j.action = $3 AND j.offer_id IS NOT DISTINCT FROM $4 AND j.request_hash = $5,"
-	" j.status = 'DONE', j.started_at"
+	" j.status = 'DONE', j.succeeded, j.refused"
 	" FROM cms.job j WHERE j.org_id = $1 AND j.job_key = $2",
 	5,
 	{INT4OID, TEXTOID, TEXTOID, INT8OID, BYTEAOID}};
 
 static CmsPlan is_done = {
-	"SELECT j.status = 'DONE' FROM cms.job j WHERE j.org_id = $1 AND j.job_id = $2 FOR UPDATE",
+	"SELECT j.status = 'DONE', j.succeeded, j.refused FROM cms.job j WHERE j.org_id = $1 AND j.job_id = $2 FOR UPDATE",
 	2,
 	{INT4OID, INT8OID}};
 
@@ -125,18 +125,18 @@ static CmsPlan read_job = {
 	{INT4OID, INT8OID}};
 
 static CmsPlan count_batch = {
-	"UPDATE cms.job SET done = done + $3, succeeded = succeeded + $4, refused = refused + $5,"
+	"UPDATE cms.job SET total = COALESCE($11, total), done = done + $3, succeeded = succeeded + $4, refused = refused + $5,"
 	" replayed = replayed + $6, ignored = ignored + $7, skipped = skipped + $8,"
 	" refusals = COALESCE((SELECT jsonb_object_agg(r.key, r.number) FROM ("
 	"  SELECT b.key, sum(b.number) AS number FROM ("
 	"   SELECT key, value::bigint AS number FROM jsonb_each_text(refusals)"
 	"   UNION ALL SELECT key, value::bigint FROM jsonb_each_text($9)) b GROUP BY b.key) r), '{}'),"
 	" rate = (done + $3) / GREATEST(extract(epoch FROM $10 - run_started_at), 0.001),"
-	" remaining = CASE WHEN total > done + $3 AND done + $3 > 0 THEN"
-	"  date_trunc('second', ($10 - run_started_at) * ((total - done - $3)::float8 / (done + $3))) END,"
+	" remaining = CASE WHEN COALESCE($11, total) > done + $3 AND done + $3 > 0 THEN"
+	"  date_trunc('second', ($10 - run_started_at) * ((COALESCE($11, total) - done - $3)::float8 / (done + $3))) END,"
 	" updated_at = $10"
 	" WHERE org_id = $1 AND job_id = $2",
-	10,
+	11,
 	{INT4OID,
 	 INT8OID,
 	 INT8OID,
@@ -146,7 +146,8 @@ static CmsPlan count_batch = {
 	 INT8OID,
 	 INT8OID,
 	 JSONBOID,
-	 TIMESTAMPTZOID}};
+	 TIMESTAMPTZOID,
+	 INT8OID}};
 
 void
 cms_job_require_alone(FunctionCallInfo fcinfo, const char *procedure, const char *instead)
@@ -205,6 +206,8 @@ begin(CmsJobRun *run, bool is_locked)
 	call_function(run, &call_begin, params.values, params.nulls);
 	run->job_id = cms_row_int64(0, 1, 0);
 	run->is_done = cms_row_bool(0, 2, false);
+	run->succeeded = cms_row_int64(0, 3, 0);
+	run->refused = run->is_done ? cms_row_int64(0, 4, 0) : 0;
 	PopActiveSnapshot();
 }
 
@@ -233,8 +236,14 @@ cms_job_step(CmsJobRun *run, CmsPlan *step, const Datum *values, const char *nul
 	StepCall call = {.run = run, .plan = step, .values = values, .nulls = nulls};
 
 	cms_job_do(run, do_step, &call);
-	run->done += last_step.more_done;
-	run->succeeded += last_step.more_succeeded;
+	if (last_step.job_id == run->job_id)
+	{
+		run->total = last_step.total;
+		run->done += last_step.more_done;
+		run->succeeded = last_step.succeeded + last_step.more_succeeded;
+		run->refused += last_step.more_refused;
+		last_step.job_id = 0;
+	}
 	tell_progress(run);
 	return call.answer;
 }
@@ -411,8 +420,10 @@ cms_job_begin(PG_FUNCTION_ARGS)
 	int org = cms_arg_org(fcinfo, 5);
 	TimestampTz now = GetCurrentTimestamp();
 	bool done = false;
-	Datum values[2];
-	bool nulls[2] = {false};
+	int64 succeeded = 0;
+	int64 refused = 0;
+	Datum values[4];
+	bool nulls[4] = {false};
 	Datum row;
 
 	require_call("cms_job_begin");
@@ -428,6 +439,8 @@ cms_job_begin(PG_FUNCTION_ARGS)
 		if (cms_plan_run(&is_done, params.values, NULL, false) == 0)
 			elog(ERROR, "job " INT64_FORMAT " has gone", job_id);
 		done = cms_row_bool(0, 1, false);
+		succeeded = cms_row_int64(0, 2, 0);
+		refused = cms_row_int64(0, 3, 0);
 		cms_param_instant(&params, now);
 		cms_param_text(&params, cms_org_caller_name());
 		cms_param_int(&params, MyProcPid);
@@ -462,10 +475,14 @@ cms_job_begin(PG_FUNCTION_ARGS)
 								 "another job_key for another one.")));
 			job_id = cms_row_int64(0, 1, 0);
 			done = cms_row_bool(0, 3, false);
+			succeeded = cms_row_int64(0, 4, 0);
+			refused = cms_row_int64(0, 5, 0);
 		}
 	}
 	values[0] = Int64GetDatum(job_id);
 	values[1] = BoolGetDatum(done);
+	values[2] = Int64GetDatum(succeeded);
+	values[3] = Int64GetDatum(refused);
 	row = cms_result_row(fcinfo, caller, values, nulls);
 	SPI_finish();
 	PG_RETURN_DATUM(row);
@@ -525,6 +542,7 @@ cms_job_close(const CmsJob *job)
 	cms_param_int64(&params, job->more_skipped);
 	cms_param(&params, refusals_of(job), false);
 	cms_param_instant(&params, GetCurrentTimestamp());
+	cms_param(&params, Int64GetDatum(job->new_total), job->new_total == 0);
 	if (cms_plan_write(&count_batch, params.values, params.nulls) != 1)
 		elog(ERROR, "job " INT64_FORMAT " has gone", job->job_id);
 	last_step = *job;

@@ -58,7 +58,8 @@ typedef struct CmsJobRun
 	/* so far, in this run */
 	int64 total;
 	int64 done;
-	int64 succeeded;
+	int64 succeeded; /* in all runs */
+	int64 refused;
 	TimestampTz began;
 	TimestampTz noticed;
 } CmsJobRun;
@@ -103,6 +104,7 @@ typedef struct CmsJob
 	int64 succeeded;
 	int runs;
 	/* what the batch adds */
+	int64 new_total; /* of the run, where the batch has found it out; 0: as it is */
 	int64 more_done;
 	int64 more_succeeded;
 	int64 more_refused;

@@ -144,6 +144,10 @@ GRANT EXECUTE ON FUNCTION cms.cms_outbox_take(text, int, interval, int, timestam
 	TO cms_sender;
 GRANT EXECUTE ON FUNCTION cms.cms_outbox_retry(bigint[], timestamptz, int) TO cms_sender, cms_manager;
 GRANT EXECUTE ON FUNCTION cms.cms_purge_outbox(interval, int, timestamptz, int) TO cms_manager, cms_admin, cms_sweeper;
+GRANT EXECUTE ON FUNCTION cms.cms_issue_all_step(bigint, text[], int, int, text, text, boolean, timestamptz, int)
+	TO cms_issuer;
+GRANT EXECUTE ON PROCEDURE
+	cms.cms_issue_all(bigint, text, text, text, text, int, boolean, timestamptz, int, bigint, bigint, bigint) TO cms_issuer;
 
 -- A row of another org is neither seen nor touched.
 DO $$
