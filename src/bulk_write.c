@@ -49,25 +49,23 @@ static bool insert_stock(const CmsOffer *offer, const Codes *codes, int64 job_id
 #define COLUMNS                                                                                      \
 	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at" \
 	", expires_at, service, consumer_ref, job_id)"
-#define VALUES(code, shared, nth)                                                           \
-	" SELECT $1, nextval('cms.coupon_id_seq'), $2, " code ", " shared ", u.customer, " nth  \
+#define VALUES(code, shared, nth)                                                          \
+	" SELECT $1, nextval('cms.coupon_id_seq'), $2, " code ", " shared ", u.customer, " nth \
 	", $5, $6, $7, $8, $9 FROM (SELECT unnest($4) AS customer"
 #define TYPES(code) \
 	INT4OID, INT8OID, code, TEXTARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, INT8OID
 
-static CmsPlan first_coupons = {COLUMNS VALUES("u.code", "false", "1") ", unnest($3) AS code) u",
-								9,
-								{TYPES(TEXTARRAYOID)}};
+static CmsPlan first_coupons = {
+	COLUMNS VALUES("u.code", "false", "1") ", unnest($3) AS code) u", 9, {TYPES(TEXTARRAYOID)}};
 
 static CmsPlan next_coupons = {
 	COLUMNS VALUES("u.code", "false", "u.nth") ", unnest($3) AS code, unnest($10) AS nth) u",
 	10,
 	{TYPES(TEXTARRAYOID), INT4ARRAYOID}};
 
-static CmsPlan common_coupons = {
-	COLUMNS VALUES("$3", "true", "u.nth") ", unnest($10) AS nth) u",
-	10,
-	{TYPES(TEXTOID), INT4ARRAYOID}};
+static CmsPlan common_coupons = {COLUMNS VALUES("$3", "true", "u.nth") ", unnest($10) AS nth) u",
+								 10,
+								 {TYPES(TEXTOID), INT4ARRAYOID}};
 
 static CmsPlan stock_coupons = {
 	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, job_id)"
@@ -235,15 +233,11 @@ take_positions(CmsBulkWrite *write, Codes *codes)
 	int length = cms_code_length(&offer->pattern);
 	int64 first = 0;
 
-	write->written = (int) cms_counter_positions_take(offer->org,
-													  offer->offer_id,
-													  write->count,
-													  (int64) cms_code_space(&offer->pattern),
-													  &first);
+	write->written = (int) cms_counter_positions_take(
+		offer->org, offer->offer_id, write->count, (int64) cms_code_space(&offer->pattern), &first);
 	codes->length = length;
 	codes->count = write->written;
-	codes->codes =
-		MemoryContextAllocHuge(CurrentMemoryContext, (Size) length * write->written + 1);
+	codes->codes = MemoryContextAllocHuge(CurrentMemoryContext, (Size) length * write->written + 1);
 	for (int i = 0; i < write->written; i++)
 	{
 		char code[CMS_CODE_MAX_LENGTH + 1];

@@ -18,8 +18,8 @@ extern int64 cms_customer_query_total(const CmsCustomerQuery *query);
  * The next rows, at most so many: answers how many there were, of which "ignored" named nobody;
  * the others are in *customers, a text[] that lives until the next call.
  */
-extern int cms_customer_query_fetch(CmsCustomerQuery *query, int most, Datum *customers,
-									int *ignored);
+extern int
+cms_customer_query_fetch(CmsCustomerQuery *query, int most, Datum *customers, int *ignored);
 extern void cms_customer_query_close(CmsCustomerQuery *query);
 
 #endif

@@ -140,7 +140,7 @@ fetch_arguments(FunctionCallInfo fcinfo, IssueAll *all)
 	all->batch = cms_arg_int(fcinfo, 5, "batch");
 	all->keep_refused = cms_arg_bool(fcinfo, 6, "keep_refused");
 	all->at = cms_arg_at(fcinfo, 7);
-	all->run.org = cms_arg_org(fcinfo, 8);
+	all->run.org = cms_job_org(fcinfo, 8);
 	if (all->batch < 1 || all->batch > MAX_BATCH)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -274,12 +274,12 @@ take_audience(const CmsJob *job, int most, CmsBulk *bulk)
 	if (place.job_id != job->job_id || place.runs != job->runs || job->done == 0)
 		place = (Place){.job_id = job->job_id, .runs = job->runs};
 	if (!cms_offer_get(job->org, job->offer_id, false)->audience_only)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"query\" must not be null: offer " INT64_FORMAT
-						" has no audience",
-						job->offer_id),
-				 errhint("Pass a SELECT that yields customer ids, or set audience_only.")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+			 errmsg("argument \"query\" must not be null: offer " INT64_FORMAT " has no audience",
+					job->offer_id),
+			 errhint("Pass a SELECT that yields customer ids, or set audience_only.")));
 	cms_param_int(&params, job->org);
 	cms_param_int64(&params, job->offer_id);
 	cms_param_text(&params, place.after);

@@ -67,7 +67,7 @@ typedef struct CmsBulkWork
 	int *table; /* of customers by hash: index + 1, 0 for none */
 	uint32 mask;
 	int *chosen; /* customers to be given a coupon */
-	int *nths; /* by customer */
+	int *nths;   /* by customer */
 	int nchosen;
 } CmsBulkWork;
 
@@ -90,7 +90,8 @@ static int find_customer(const CmsBulk *bulk, Datum customer);
 static void issue_one_by_one(CmsBulk *bulk);
 
 /* "IS NOT NULL" is the predicate of the index */
-#define OF_CUSTOMERS " FROM cms.coupon c WHERE c.org_id = $1 AND c.customer_id = ANY ($2) AND c.customer_id IS NOT NULL"
+#define OF_CUSTOMERS \
+	" FROM cms.coupon c WHERE c.org_id = $1 AND c.customer_id = ANY ($2) AND c.customer_id IS NOT NULL"
 
 static CmsPlan received = {
 	"SELECT c.customer_id, c.nth, c.issued_at, c.job_id = $4,"
@@ -99,10 +100,10 @@ static CmsPlan received = {
 	6,
 	{INT4OID, TEXTARRAYOID, INT8OID, INT8OID, INT4OID, TIMESTAMPTZOID}};
 
-static CmsPlan others_received = {
-	"SELECT c.customer_id, c.issued_at" OF_CUSTOMERS " AND c.offer_id = ANY ($3)",
-	3,
-	{INT4OID, TEXTARRAYOID, INT8ARRAYOID}};
+static CmsPlan others_received = {"SELECT c.customer_id, c.issued_at" OF_CUSTOMERS
+								  " AND c.offer_id = ANY ($3)",
+								  3,
+								  {INT4OID, TEXTARRAYOID, INT8ARRAYOID}};
 
 static CmsPlan in_audience = {
 	"SELECT a.customer_id FROM cms.offer_audience a"
@@ -169,8 +170,7 @@ attempt(CmsBulk *bulk)
 		memory.nobody_has_any = work->totals.issued == 0;
 	memory.is_begun = true;
 	if (offer->max_issued != CMS_UNLIMITED)
-		work->allowed =
-			Min(work->allowed, Max(offer->max_issued - work->totals.issued, 0));
+		work->allowed = Min(work->allowed, Max(offer->max_issued - work->totals.issued, 0));
 	work->claim_may_go = offer->claim_service != NULL && work->totals.issued == 0;
 	work->looks = !memory.nobody_has_any || offer->nexclusions > 0 || work->allowed < bulk->count ||
 				  (offer->audience_only && !bulk->in_audience);
@@ -344,11 +344,8 @@ decide_customer(CmsBulk *bulk, int i)
 		bulk->replayed[i] = true;
 		return;
 	}
-	bulk->reasons[i] = cms_rule_issue_customer(offer,
-											   &work->receipts[i],
-											   bulk->issuer.at,
-											   &bulk->has_next[i],
-											   &bulk->next_allowed_on[i]);
+	bulk->reasons[i] = cms_rule_issue_customer(
+		offer, &work->receipts[i], bulk->issuer.at, &bulk->has_next[i], &bulk->next_allowed_on[i]);
 	if (bulk->reasons[i] == CMS_OK && work->nchosen >= work->allowed)
 		bulk->reasons[i] = CMS_OFFER_ISSUE_LIMIT;
 	if (bulk->reasons[i] != CMS_OK)
@@ -447,7 +444,8 @@ read_audience(CmsBulk *bulk, Datum array)
 	bool isnull;
 
 	for (uint64 row = 0; row < rows; row++)
-		bulk->work->receipts[find_customer(bulk, cms_row_value(row, 1, &isnull))].in_audience = true;
+		bulk->work->receipts[find_customer(bulk, cms_row_value(row, 1, &isnull))].in_audience =
+			true;
 }
 
 /* Of customers named more than once in the batch all but the first are skipped. */

@@ -16,8 +16,8 @@ typedef struct CmsBulk
 	CmsIssuer issuer;
 	const CmsJob *job;
 	int count;
-	Datum *customers;   /* of type text, with a header of 4 bytes; as many as count */
-	bool in_audience;   /* known of all of them */
+	Datum *customers; /* of type text, with a header of 4 bytes; as many as count */
+	bool in_audience; /* known of all of them */
 	CmsCodeSlice slice;
 	/* answered, by customer */
 	CmsReason *reasons; /* CMS_OK: issued, replayed or skipped */

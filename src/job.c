@@ -72,6 +72,8 @@ static CmsJobRun *calling = NULL;
 /* as of the last step, for the procedure */
 static CmsJob last_step;
 
+static CmsPlan current_org = {"SELECT cms.cms_current_org()", 0};
+
 static CmsPlan call_begin = {
 	"SELECT b.job_id, b.is_done, b.succeeded, b.refused FROM cms.cms_job_begin($1, $2, $3, $4, $5, $6) b",
 	6,
@@ -165,6 +167,15 @@ cms_job_require_alone(FunctionCallInfo fcinfo, const char *procedure, const char
 				 ? errhint("Call it as a statement of its own.")
 				 : errhint("Call it as a statement of its own. Within a transaction use %s.",
 						   instead)));
+}
+
+int
+cms_job_org(FunctionCallInfo fcinfo, int n)
+{
+	if (!PG_ARGISNULL(n))
+		return PG_GETARG_INT32(n);
+	cms_plan_run(&current_org, NULL, NULL, false);
+	return cms_row_int32(0, 1, 0);
 }
 
 /* The first transaction is the caller's, of whatever isolation level; nothing was written in it. */

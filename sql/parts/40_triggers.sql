@@ -79,7 +79,7 @@ BEGIN
 	END LOOP;
 	FOREACH table_name IN ARRAY ARRAY['coupon', 'redemption', 'hold', 'customer_use', 'claim', 'offer_slot',
 		'offer_version', 'offer_key', 'request', 'outbox',
-		'purged_coupon', 'offer_purge',
+		'job', 'purged_coupon', 'offer_purge',
 		'event']
 	LOOP
 		EXECUTE pg_catalog.format('CREATE TRIGGER written_by_actions_only BEFORE UPDATE OR DELETE OR TRUNCATE ON cms.%I
