@@ -189,6 +189,17 @@ static CmsPlan give_back_positions = {"UPDATE cms.offer_slot SET next_position =
 									  3,
 									  {INT4OID, INT8OID, INT8OID}};
 
+static CmsPlan add_expiry_changes = {
+	"UPDATE cms.offer_slot SET expiry_changes = expiry_changes + $4"
+	" WHERE org_id = $1 AND offer_id = $2 AND slot = $3",
+	4,
+	{INT4OID, INT8OID, INT4OID, INT8OID}};
+
+static CmsPlan first_slot = {
+	"SELECT min(slot) FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2",
+	2,
+	{INT4OID, INT8OID}};
+
 bool
 cms_counter_add(const CmsOffer *offer, const CmsCount *count)
 {
@@ -540,4 +551,26 @@ cms_counter_positions_give_back(int org, int64 offer_id, int64 count)
 
 	if (count > 0)
 		cms_plan_write(&give_back_positions, values, NULL);
+}
+
+/* In the session's own slot, or where there is none in the first: a coupon is out, so there is one. */
+void
+cms_counter_expiry_changed(const CmsOffer *offer, int64 changes)
+{
+	CmsCount nothing = {0};
+	Datum values[] = {Int32GetDatum(offer->org),
+					  Int64GetDatum(offer->offer_id),
+					  Int32GetDatum(slot_of(offer, &nothing)),
+					  Int64GetDatum(changes)};
+
+	for (int attempt = 0; attempt < 2; attempt++)
+	{
+		cms_lock_slot(offer->org, offer->offer_id, DatumGetInt32(values[2]));
+		if (cms_plan_write(&add_expiry_changes, values, NULL) == 1)
+			return;
+		cms_unlock_slot(offer->org, offer->offer_id, DatumGetInt32(values[2]));
+		cms_plan_run(&first_slot, values, NULL, false);
+		values[2] = Int32GetDatum(cms_row_int32(0, 1, 0));
+	}
+	elog(ERROR, "no counters of offer " INT64_FORMAT, offer->offer_id);
 }

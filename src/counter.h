@@ -68,6 +68,8 @@ cms_counter_exchange(const CmsOffer *offer, int slot, int64 hold_id, const CmsCo
  * how many it was. Where it was one, all counters of the offer stay locked.
  */
 extern int64 cms_counter_settle_holds(int org, int64 offer_id, TimestampTz at, int64 how_many);
+/* Tells those who look for coupons by their ends that some have changed. */
+extern void cms_counter_expiry_changed(const CmsOffer *offer, int64 changes);
 /* How many more issues the cap allows at this moment; PG_INT64_MAX without a cap. */
 extern int64 cms_counter_issues_left(const CmsOffer *offer);
 /* Takes up to "want" positions of a RANDOMISED offer's order below "space": first and how many (F11). */

@@ -74,3 +74,54 @@ CREATE FUNCTION cms.cms_purge_outbox(
 	AS 'MODULE_PATHNAME', 'cms_purge_outbox';
 COMMENT ON FUNCTION cms.cms_purge_outbox(interval, int, timestamptz, int) IS
 'Removes messages that were delivered, given up or cancelled longer ago than older_than (at least 3 days), at most how_many, the oldest first, and answers how many it was (F43). org NULL: of all orgs that the caller may act for. Any number may run at once. Errors: 22004 and 22023 arguments; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
+
+-- Sending a coupon again (F21), and changing when coupons end (F23).
+
+CREATE TYPE cms.cms_resend_result AS (
+	code text, queued boolean, reason text, message text, message_id bigint, offer_id bigint, coupon_id bigint,
+	replayed boolean);
+COMMENT ON TYPE cms.cms_resend_result IS 'Row of cms_resend.';
+COMMENT ON COLUMN cms.cms_resend_result.code IS 'The code as it is stored; as it came where it cannot be one.';
+COMMENT ON COLUMN cms.cms_resend_result.queued IS 'Whether a message with the coupon is on its way.';
+COMMENT ON COLUMN cms.cms_resend_result.reason IS 'Why not, the first that holds; NULL: queued.';
+COMMENT ON COLUMN cms.cms_resend_result.message IS 'The reason in a sentence.';
+COMMENT ON COLUMN cms.cms_resend_result.message_id IS 'The message in cms.outbox.';
+COMMENT ON COLUMN cms.cms_resend_result.offer_id IS 'The offer.';
+COMMENT ON COLUMN cms.cms_resend_result.coupon_id IS 'The coupon.';
+COMMENT ON COLUMN cms.cms_resend_result.replayed IS 'Whether the message was on its way before.';
+
+CREATE FUNCTION cms.cms_resend(
+	code text, customer_id text, channel text DEFAULT 'SMS',
+	at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
+	RETURNS cms.cms_resend_result
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'cms_resend';
+COMMENT ON FUNCTION cms.cms_resend(text, text, text, timestamptz, int) IS
+'Queues a message that sends a coupon to its holder once more, with the offer''s resend_content (F21). Nothing is issued. While such a message of the coupon is on its way on the channel, the same again answers it, marked replayed. Reasons, the first that holds: CODE_NOT_FOUND, COUPON_REVOKED, NOT_ISSUED, COUPON_EXPIRED, NOT_THE_HOLDER, ALREADY_REDEEMED, RESEND_NOT_ALLOWED. Errors: 22004 and 22023 arguments; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
+
+CREATE TYPE cms.cms_change_expiry_result AS (
+	line bigint, code text, customer_id text, changed boolean, reason text, message text, offer_id bigint, coupon_id bigint,
+	old_expires_at timestamptz, expires_at timestamptz, replayed boolean);
+COMMENT ON TYPE cms.cms_change_expiry_result IS 'Row of cms_change_expiry: one per code.';
+COMMENT ON COLUMN cms.cms_change_expiry_result.line IS 'Place of the code in the array, from 1.';
+COMMENT ON COLUMN cms.cms_change_expiry_result.code IS 'The code as it is stored; as it came where it cannot be one.';
+COMMENT ON COLUMN cms.cms_change_expiry_result.customer_id IS 'The customer that was named.';
+COMMENT ON COLUMN cms.cms_change_expiry_result.changed IS 'Whether the coupon ends as asked for.';
+COMMENT ON COLUMN cms.cms_change_expiry_result.reason IS 'Why not, the first that holds; NULL: changed.';
+COMMENT ON COLUMN cms.cms_change_expiry_result.message IS 'The reason in a sentence.';
+COMMENT ON COLUMN cms.cms_change_expiry_result.offer_id IS 'The offer.';
+COMMENT ON COLUMN cms.cms_change_expiry_result.coupon_id IS 'The coupon.';
+COMMENT ON COLUMN cms.cms_change_expiry_result.old_expires_at IS 'When it ended before (exclusive), the offer''s end considered; NULL: never, or refused.';
+COMMENT ON COLUMN cms.cms_change_expiry_result.expires_at IS 'When it ends now, likewise.';
+COMMENT ON COLUMN cms.cms_change_expiry_result.replayed IS 'Whether it ended so before.';
+
+CREATE FUNCTION cms.cms_change_expiry(
+	codes text[], expires_on date, customer_ids text[] DEFAULT NULL,
+	at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
+	RETURNS SETOF cms.cms_change_expiry_result
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 100
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'cms_change_expiry';
+COMMENT ON FUNCTION cms.cms_change_expiry(text[], date, text[], timestamptz, int) IS
+'Gives issued coupons another last day, forward or back, expired ones too, a row per code in their order (F23). expires_on NULL: no end of their own, so they end with the offer. customer_ids, where given, is as long as codes: a common code needs one, elsewhere it must be the holder. Reasons, the first that holds: CODE_NOT_FOUND, COUPON_REVOKED, NOT_ISSUED, NOT_THE_HOLDER, BEFORE_ISSUE, BEYOND_OFFER unless coupons outlive the offer. The same again changes nothing and is marked replayed. Errors: 22004 codes or one of them NULL; 22023 arrays of different length or more than one dimension, a date out of range; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';

@@ -138,6 +138,8 @@ GRANT EXECUTE ON FUNCTION cms.cms_job_begin(text, bigint, text, bytea, bigint, i
 	TO cms_manager, cms_issuer;
 
 -- messages
+GRANT EXECUTE ON FUNCTION cms.cms_resend(text, text, text, timestamptz, int) TO cms_issuer, cms_manager;
+GRANT EXECUTE ON FUNCTION cms.cms_change_expiry(text[], date, text[], timestamptz, int) TO cms_manager;
 GRANT EXECUTE ON FUNCTION cms.cms_outbox_take(text, int, interval, int, timestamptz, int),
 	cms.cms_outbox_done(bigint[], bigint, timestamptz, int),
 	cms.cms_outbox_failed(bigint[], text, bigint, int, interval, timestamptz, int)
