@@ -47,8 +47,8 @@ static const char report_style[] =
 	".ys,.xs{position:relative;font-size:.75rem;color:var(--soft);font-variant-numeric:tabular-nums}\n"
 	".ys span{position:absolute;right:8px;transform:translateY(50%);white-space:nowrap;line-height:1}\n"
 	".xs{grid-column:2}\n"
-	".xs span{position:absolute;top:7px;white-space:nowrap;line-height:1}\n"
-	".xs .m{transform:translateX(-50%)}.xs .r{transform:translateX(-100%)}\n"
+	".xs span{position:absolute;top:7px;white-space:nowrap;line-height:1;transform:translateX(-50%)}\n"
+	".chart{container-type:inline-size}@container (max-width:460px){.xs .other{display:none}}\n"
 	".bar{fill:var(--colour)}.track{fill:var(--track)}.place{fill:transparent}\n"
 	"g:hover .place{fill:var(--track)}\n"
 	".grid,.base{fill:none;stroke:var(--grid);stroke-width:1;vector-effect:non-scaling-stroke}\n"
@@ -81,8 +81,8 @@ static const char report_style[] =
 	".card,.tile,.chart{padding:12px 14px}.tiles,.pair{gap:10px}.tile .value{font-size:1.35rem}.wide{display:none}"
 	".rate{width:auto}.rate .meter{display:none}th,td{padding:7px 5px}tbody th{min-width:6em}table{font-size:.88rem}h1{font-size:1.45rem}}\n"
 	"@media print{@page{margin:14mm}body{font-size:10pt}main,header,footer{max-width:none;padding:0}"
-	"h2{break-after:avoid}.plot{grid-template-rows:110px 1.7em}.tiles{grid-template-columns:repeat(3,1fr)}"
-	".pair{grid-template-columns:repeat(2,minmax(0,1fr))}tr{break-inside:avoid}.scroll{overflow:visible}"
+	"h2,h2+.soft{break-after:avoid}.plot{grid-template-rows:110px 1.7em}.tiles{grid-template-columns:repeat(3,1fr)}"
+	".pair{grid-template-columns:repeat(2,minmax(0,1fr))}tr{break-inside:avoid}.scroll,details{break-inside:auto}.scroll{overflow:visible}"
 	"details::details-content{content-visibility:visible;display:block}summary{display:none}}\n";
 /* clang-format on */
 

@@ -18,7 +18,7 @@
 /* What is more than nothing is seen. */
 #define LEAST_HEIGHT 0.8
 
-/* Labels below the bars; on a telephone every other one. */
+/* Labels below the bars. */
 #define MOST_TICKS 7
 
 /* The part of its place that a bar fills. */
@@ -145,7 +145,7 @@ put_bars(StringInfo out, const CmsChart *chart, double top)
 	}
 }
 
-/* The first and last stand within the drawing, the others below the middle of their bars. */
+/* Below the middle of their bars; every other one gives way where there is little room. */
 static void
 put_ticks(StringInfo out, const CmsChart *chart)
 {
@@ -153,19 +153,11 @@ put_ticks(StringInfo out, const CmsChart *chart)
 
 	appendStringInfoString(out, "<div class=\"xs\" aria-hidden=\"true\">");
 	for (int i = 0, n = 0; i < chart->nbars; i += every, n++)
-	{
-		double middle = 100 * (i + 0.5) / chart->nbars;
-		const char *where = middle < 5 ? "l" : middle > 95 ? "r" : "m";
-
 		appendStringInfo(out,
-						 "<span class=\"%s%s\" style=\"left:%.2f%%\">%s</span>",
-						 where,
-						 n % 2 == 1 ? " wide" : "",
-						 middle < 5    ? 0.0
-						 : middle > 95 ? 100.0
-									   : middle,
+						 "<span%s style=\"left:%.2f%%\">%s</span>",
+						 n % 2 == 1 ? " class=\"other\"" : "",
+						 100 * (i + 0.5) / chart->nbars,
 						 chart->bars[i].tick);
-	}
 	appendStringInfoString(out, "</div>");
 }
 
