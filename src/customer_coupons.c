@@ -77,7 +77,7 @@ static CmsPlan coupons_of_customer = {
 	{INT4OID, TEXTOID, INT8OID, INT4OID, TEXTARRAYOID, TIMESTAMPTZOID, INT4OID}};
 
 /*
- * cms_customer_coupons(customer_id, status, after, how_many, at, org)
+ * cms_customer_coupons(customer_id, status, after_coupon, how_many, at, org)
  */
 Datum
 cms_customer_coupons(PG_FUNCTION_ARGS)
@@ -96,7 +96,7 @@ cms_customer_coupons(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"how_many\" must be from 1 to %d, not %d", MOST_ROWS, how_many),
-				 errhint("Ask for the next page with \"after\".")));
+				 errhint("Ask for the next page with \"after_coupon\".")));
 	check_statuses(wanted, nwanted);
 
 	cms_result_start(fcinfo);
@@ -140,12 +140,14 @@ find_place(int org, const char *customer, int64 coupon_id, int64 *offer_id, int 
 	Datum values[] = {Int32GetDatum(org), Int64GetDatum(coupon_id), CStringGetTextDatum(customer)};
 
 	if (cms_plan_run(&place_of_coupon, values, NULL, true) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"after\" must be a coupon of the customer, which " INT64_FORMAT
-						" is not",
-						coupon_id),
-				 errhint("Pass the coupon_id of the last row of the page before.")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg(
+				 "argument \"after_coupon\" must be a coupon of the customer, which " INT64_FORMAT
+				 " is not",
+				 coupon_id),
+			 errhint("Pass the coupon_id of the last row of the page before.")));
 	*offer_id = cms_row_int64(0, 1, 0);
 	*nth = cms_row_int32(0, 2, 0);
 }

@@ -111,7 +111,7 @@ static bool knows_unicode(void);
 PG_FUNCTION_INFO_V1(cms_offers);
 
 /*
- * cms_offers(search, active_only, sort, service, consumer_ref, claimable, how_many, after,
+ * cms_offers(search, active_only, sort, service, consumer_ref, claimable, how_many, after_key,
  * at, org)
  */
 Datum
@@ -185,7 +185,7 @@ rows_of(FunctionCallInfo fcinfo, int n)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"how_many\" must be from 1 to %d", MOST_ROWS),
-				 errhint("Ask for the rows after these with \"after\".")));
+				 errhint("Ask for the rows after these with \"after_key\".")));
 	return rows;
 }
 
@@ -221,7 +221,7 @@ read_place(FunctionCallInfo fcinfo, int n, bool by_creation, Place *place)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("argument \"after\" is no page_key of this sorting"),
+			 errmsg("argument \"after_key\" is no page_key of this sorting"),
 			 errhint("Pass the page_key of the last row of the page before, with the same sort.")));
 }
 

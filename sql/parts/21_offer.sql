@@ -3,16 +3,17 @@
 CREATE SEQUENCE cms.offer_id_seq;
 COMMENT ON SEQUENCE cms.offer_id_seq IS 'Numbers of offers.';
 
+-- A default that is NULL says to programs that read the catalogs that the trigger fills the column.
 CREATE TABLE cms.offer (
 	org_id       int    NOT NULL DEFAULT cms.cms_current_org(),
 	offer_id     bigint NOT NULL DEFAULT pg_catalog.nextval('cms.offer_id_seq'),
-	code         text COLLATE "C" NOT NULL,
+	code         text COLLATE "C" NOT NULL DEFAULT NULLIF('', ''),
 	name         text   NOT NULL,
 	pos_code     text,
 	owner_service text COLLATE "C",
 	owner_ref    text COLLATE "C",
 	status       text COLLATE "C" NOT NULL DEFAULT 'ACTIVE',
-	expiry_type  text COLLATE "C" NOT NULL,
+	expiry_type  text COLLATE "C" NOT NULL DEFAULT NULLIF('', ''),
 	expires_on   date,
 	discount_type  text COLLATE "C" NOT NULL,
 	discount_value numeric NOT NULL,
@@ -54,10 +55,10 @@ CREATE TABLE cms.offer (
 	reversal_restores_use boolean NOT NULL DEFAULT true,
 	expiry_notice  boolean NOT NULL DEFAULT false,
 	codes_left_alert bigint,
-	created_by     text NOT NULL,
-	created_at     timestamptz NOT NULL,
-	modified_by    text NOT NULL,
-	modified_at    timestamptz NOT NULL,
+	created_by     text NOT NULL DEFAULT NULLIF('', ''),
+	created_at     timestamptz NOT NULL DEFAULT NULLIF(pg_catalog.now(), pg_catalog.now()),
+	modified_by    text NOT NULL DEFAULT NULLIF('', ''),
+	modified_at    timestamptz NOT NULL DEFAULT NULLIF(pg_catalog.now(), pg_catalog.now()),
 	CONSTRAINT offer_id_is_unique_in_the_org PRIMARY KEY (org_id, offer_id),
 	CONSTRAINT offer_belongs_to_an_org FOREIGN KEY (org_id) REFERENCES cms.org,
 	CONSTRAINT offer_code_is_unique_in_the_org UNIQUE (org_id, code),

@@ -21,14 +21,14 @@ COMMENT ON COLUMN cms.cms_customer_coupon.consumer_ref IS 'Campaign or program t
 COMMENT ON COLUMN cms.cms_customer_coupon.statuses IS 'All that it is: ACTIVE or EXPIRED, REDEEMED or UNREDEEMED, and REVOKED, REDEEMABLE where that holds.';
 
 CREATE FUNCTION cms.cms_customer_coupons(
-	customer_id text, status text[] DEFAULT NULL, after bigint DEFAULT NULL, how_many int DEFAULT 100,
+	customer_id text, status text[] DEFAULT NULL, after_coupon bigint DEFAULT NULL, how_many int DEFAULT 100,
 	at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
 	RETURNS SETOF cms.cms_customer_coupon
 	LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER ROWS 100
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_customer_coupons';
 COMMENT ON FUNCTION cms.cms_customer_coupons(text, text[], bigint, int, timestamptz, int) IS
-'The coupons that a customer holds or held, those of newer offers first, and of an offer the newest first (F46). status: only those that are all of these: ACTIVE (neither ended nor revoked), EXPIRED (ended or revoked), REDEEMED (a live use), UNREDEEMED (none), REVOKED, REDEEMABLE (active, begun, and with a use that no order holds); NULL: all. after: the coupon_id of the last row of the page before. how_many: rows of a page, 1 to 10000. Errors: 22004 no customer; 22023 unknown status, how_many out of range, "after" no coupon of the customer.';
+'The coupons that a customer holds or held, those of newer offers first, and of an offer the newest first (F46). status: only those that are all of these: ACTIVE (neither ended nor revoked), EXPIRED (ended or revoked), REDEEMED (a live use), UNREDEEMED (none), REVOKED, REDEEMABLE (active, begun, and with a use that no order holds); NULL: all. after_coupon: the coupon_id of the last row of the page before. how_many: rows of a page, 1 to 10000. Errors: 22004 no customer; 22023 unknown status, how_many out of range, "after_coupon" no coupon of the customer.';
 
 CREATE TYPE cms.cms_applicable_result AS (
 	kind text, offer_id bigint, offer_name text, coupon_id bigint, code text, discount numeric, payable numeric,

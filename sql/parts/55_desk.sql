@@ -64,12 +64,12 @@ COMMENT ON COLUMN cms.cms_offers_result.created_by IS 'Who created it.';
 COMMENT ON COLUMN cms.cms_offers_result.created_at IS 'When.';
 COMMENT ON COLUMN cms.cms_offers_result.modified_by IS 'Who changed it last.';
 COMMENT ON COLUMN cms.cms_offers_result.modified_at IS 'When.';
-COMMENT ON COLUMN cms.cms_offers_result.page_key IS 'Its place in the sorting: passed as "after" it gives the rows that follow.';
+COMMENT ON COLUMN cms.cms_offers_result.page_key IS 'Its place in the sorting: passed as "after_key" it gives the rows that follow.';
 
 CREATE FUNCTION cms.cms_offers(
 	search text DEFAULT NULL, active_only boolean DEFAULT false, sort text DEFAULT 'MODIFIED',
 	service text DEFAULT NULL, consumer_ref text DEFAULT NULL, claimable boolean DEFAULT false,
-	how_many int DEFAULT 100, after text DEFAULT NULL,
+	how_many int DEFAULT 100, after_key text DEFAULT NULL,
 	at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
 	RETURNS SETOF cms.cms_offers_result
 	LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER ROWS 100

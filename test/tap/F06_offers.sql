@@ -127,10 +127,10 @@ SELECT is(rows_of('SELECT name FROM cms_offers()'), '(b) (d) (f) (a) (c) (e) (g)
 SELECT is(rows_of($$ SELECT name FROM cms_offers(sort => 'CREATED') $$), '(g) (f) (e) (d) (c) (b) (a)', 'by creation');
 SELECT is(rows_of($$ SELECT name FROM cms_offers(sort => NULL, how_many => 3) $$), '(b) (d) (f)', 'a page');
 SELECT page_key AS key FROM cms_offers(how_many => 3) ORDER BY modified_at LIMIT 1 \gset
-SELECT is(rows_of(format('SELECT name FROM cms_offers(how_many => 3, after => %L)', :'key')), '(a) (c) (e)', 'the next one');
+SELECT is(rows_of(format('SELECT name FROM cms_offers(how_many => 3, after_key => %L)', :'key')), '(a) (c) (e)', 'the next one');
 SELECT alter_offer('f', 'name', 'f moved');
 SELECT alter_offer('c', 'name', 'c moved');
-SELECT is(rows_of(format('SELECT name FROM cms_offers(how_many => 3, after => %L)', :'key')), '(a) (e) (g)', 'offers changed meanwhile come first, nothing comes twice');
+SELECT is(rows_of(format('SELECT name FROM cms_offers(how_many => 3, after_key => %L)', :'key')), '(a) (e) (g)', 'offers changed meanwhile come first, nothing comes twice');
 SELECT is(rows_of('SELECT name FROM cms_offers(how_many => 2)'), '("f moved") ("c moved")', 'they are the newest');
 -- at one instant: every offer once, whatever the size of the pages
 SELECT stamped('same ' || i, '2024-01-01 00:00:00.123456 UTC', '2024-01-01 00:00:00.123456 UTC') FROM generate_series(1, 23) i;
@@ -139,7 +139,7 @@ CREATE FUNCTION paged(size int, sort text) RETURNS text LANGUAGE sql AS $$
 		SELECT 1 AS n, array_agg(f.offer_id) AS ids, (array_agg(f.page_key))[count(*)] AS last FROM cms_offers('same', sort => sort, how_many => size) f
 		UNION ALL
 		SELECT p.n + 1, q.ids, q.last FROM page p, LATERAL (SELECT array_agg(f.offer_id) AS ids, (array_agg(f.page_key))[count(*)] AS last
-			FROM cms_offers('same', sort => sort, how_many => size, after => p.last) f) q WHERE p.last IS NOT NULL)
+			FROM cms_offers('same', sort => sort, how_many => size, after_key => p.last) f) q WHERE p.last IS NOT NULL)
 	SELECT count(*) || ' ' || count(DISTINCT id) FROM page, unnest(ids) id
 $$;
 SELECT is(paged(size, sort), '23 23', 'pages of ' || size || ' by ' || sort) FROM unnest('{1,2,23,24}'::int[]) size, unnest('{CREATED,MODIFIED}'::text[]) sort;
@@ -156,7 +156,7 @@ SELECT throws_ok($$ SELECT cms_offers(sort => 'NAME') $$, '22023', NULL, 'an unk
 SELECT throws_ok($$ SELECT cms_offers(service => 'dvs') $$, '22023', NULL, 'an unknown service');
 SELECT throws_ok($$ SELECT cms_offers(consumer_ref => 'x') $$, '22004', NULL, 'a program of no service');
 SELECT throws_ok(format('SELECT cms_offers(how_many => %s)', n), '22023', NULL, 'a page of ' || n) FROM unnest('{0,-1,10001}'::int[]) n;
-SELECT throws_ok(format('SELECT cms_offers(after => %L)', k), '22023', NULL, 'no page_key: ' || k)
+SELECT throws_ok(format('SELECT cms_offers(after_key => %L)', k), '22023', NULL, 'no page_key: ' || k)
 FROM unnest(ARRAY['', 'M', 'M1', 'M1:', 'M1:2x', 'C1:2', '1:2', 'M99999999999999999999:1', 'M:1', 'Mx:1']) k;
 
 SELECT * FROM finish();

@@ -39,7 +39,7 @@ SELECT is(issue_of('once', 'bob', '2025-03-01 10:00 Asia/Kolkata', 3), 'OK OK OK
 CREATE TEMP TABLE page AS WITH RECURSIVE p AS (
 	SELECT 1 AS n, ARRAY(SELECT coupon_id FROM cms_customer_coupons('bob', how_many => 4, at => '2025-03-01 10:00 Asia/Kolkata')) AS ids
 	UNION ALL
-	SELECT n + 1, ARRAY(SELECT coupon_id FROM cms_customer_coupons('bob', after => ids[array_length(ids, 1)], how_many => 4, at => '2025-03-01 10:00 Asia/Kolkata'))
+	SELECT n + 1, ARRAY(SELECT coupon_id FROM cms_customer_coupons('bob', after_coupon => ids[array_length(ids, 1)], how_many => 4, at => '2025-03-01 10:00 Asia/Kolkata'))
 	FROM p WHERE ids <> '{}')
 	SELECT n, i.ord, i.id FROM p, unnest(ids) WITH ORDINALITY i (id, ord);
 SELECT is((SELECT format('%s %s %s', max(n), count(*), count(DISTINCT id)) FROM page), '7 28 28', 'pages have each coupon once');
@@ -102,7 +102,7 @@ SELECT is_empty($$
 
 SELECT is_empty($$ SELECT * FROM cms_customer_coupons('nobody') $$, 'nobody has none');
 SELECT throws_ok($$ SELECT * FROM cms_customer_coupons('eve', '{GONE}') $$, '22023', NULL, 'an unknown status');
-SELECT throws_ok($$ SELECT * FROM cms_customer_coupons('eve', after => 0) $$, '22023', NULL, 'after something else');
+SELECT throws_ok($$ SELECT * FROM cms_customer_coupons('eve', after_coupon => 0) $$, '22023', NULL, 'after something else');
 SELECT throws_ok($$ SELECT * FROM cms_customer_coupons('eve', how_many => 0) $$, '22023', NULL, 'no rows');
 SELECT throws_ok($$ SELECT * FROM cms_customer_coupons(' ') $$, '22023', NULL, 'no customer');
 
@@ -113,7 +113,7 @@ CREATE FUNCTION public.coupons_read() RETURNS bigint LANGUAGE sql VOLATILE AS $$
 $$;
 SELECT coupons_read() AS before \gset
 SELECT count(*) AS page, max(coupon_id) AS last_seen FROM cms_customer_coupons('max', '{REDEEMABLE}', how_many => 50, at => '2025-03-01 10:00 Asia/Kolkata') \gset
-SELECT count(*) AS page FROM cms_customer_coupons('max', '{REDEEMABLE}', after => :last_seen - 1500, how_many => 50, at => '2025-03-01 10:00 Asia/Kolkata') \gset
+SELECT count(*) AS page FROM cms_customer_coupons('max', '{REDEEMABLE}', after_coupon => :last_seen - 1500, how_many => 50, at => '2025-03-01 10:00 Asia/Kolkata') \gset
 SELECT cmp_ok(coupons_read() - :before, '<=', 120::bigint, 'two pages read hardly more coupons than they have');
 
 SELECT * FROM finish();
