@@ -35,6 +35,7 @@
 #define LAST_TIMESTAMP_DATE (TIMESTAMP_END_JULIAN - POSTGRES_EPOCH_JDATE - 1)
 
 PG_FUNCTION_INFO_V1(cms_day_start);
+PG_FUNCTION_INFO_V1(cms_due_at);
 PG_FUNCTION_INFO_V1(cms_offer_end);
 
 static bool first_instant(int64 local_from, int64 local_to, TimestampTz not_before, pg_tz *zone,
@@ -57,6 +58,15 @@ cms_day_start(PG_FUNCTION_ARGS)
 	pg_tz *zone = zone_argument(PG_GETARG_TEXT_PP(1));
 
 	PG_RETURN_TIMESTAMPTZ(cms_day_begin(day, zone));
+}
+
+/* cms_due_at(day, time_of_day, time_zone): see cms_day_time. 22023 for an unknown zone. */
+Datum
+cms_due_at(PG_FUNCTION_ARGS)
+{
+	pg_tz *zone = zone_argument(PG_GETARG_TEXT_PP(2));
+
+	PG_RETURN_TIMESTAMPTZ(cms_day_time(PG_GETARG_DATEADT(0), PG_GETARG_TIMEADT(1), zone));
 }
 
 /*

@@ -57,6 +57,7 @@ static CmsPlan add = {
 	" issued = issued + $3, stock = stock + $4, uses = uses + $5, forfeited_uses = forfeited_uses + $6,"
 	" held = held + $13, redeemed_coupons = redeemed_coupons + $7, discount = discount + $8,"
 	" forfeited_discount = forfeited_discount + $9, held_discount = held_discount + $14,"
+	" reversals = reversals + GREATEST(- $5, 0),"
 	" first_issued_at = LEAST(first_issued_at, $10), last_issued_at = GREATEST(last_issued_at, $10),"
 	" first_redeemed_at = LEAST(first_redeemed_at, $11), last_redeemed_at = GREATEST(last_redeemed_at, $11)"
 	" WHERE org_id = $1 AND offer_id = $2 AND slot = $12 AND customer_epoch = COALESCE($15, customer_epoch)"

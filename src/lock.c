@@ -28,6 +28,15 @@ cms_lock(int org, int what, LOCKMODE mode)
 	(void) LockAcquire(&tag, mode, false, false);
 }
 
+bool
+cms_try_lock(int org, int what, LOCKMODE mode)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) org, what, LOCK_CLASS);
+	return LockAcquire(&tag, mode, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
 void
 cms_unlock(int org, int what, LOCKMODE mode)
 {

@@ -13,6 +13,8 @@ typedef enum CmsLock
 {
 	CMS_LOCK_CODES = 1,              /* the name space of codes */
 	CMS_LOCK_CROWD = 2,              /* making codes where many would be made twice */
+	CMS_LOCK_SWEEP_NOTE = 8,         /* the first note of a sweep's run */
+	CMS_LOCK_FIRST_SWEEP = 9,        /* finding out what sweeps have to do, by part */
 	CMS_LOCK_FIRST_CUSTOMERS = 1024, /* the first of the buckets of customers */
 	/* the first of those of tills and customers that fail, by hash */
 	CMS_LOCK_FIRST_FAILING = 1 << 30
@@ -20,6 +22,8 @@ typedef enum CmsLock
 
 /* until the end of the transaction; waits */
 extern void cms_lock(int org, int what, LOCKMODE mode);
+/* the same without waiting: false, somebody else has it */
+extern bool cms_try_lock(int org, int what, LOCKMODE mode);
 /* gives back what the same call took in vain */
 extern void cms_unlock(int org, int what, LOCKMODE mode);
 /*

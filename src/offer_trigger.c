@@ -80,6 +80,26 @@ static CmsPlan remains[] = {
 		.nargs = 2,
 		.argtypes = {INT4OID, INT8OID},
 	},
+	{
+		.text = "DELETE FROM cms.offer_expiry WHERE org_id = $1 AND offer_id = $2",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT8OID},
+	},
+	{
+		.text = "DELETE FROM cms.reminder_pass WHERE org_id = $1 AND offer_id = $2",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT8OID},
+	},
+	{
+		.text = "DELETE FROM cms.sweep_offer WHERE org_id = $1 AND offer_id = $2",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT8OID},
+	},
+	{
+		.text = "DELETE FROM cms.codes_left_told WHERE org_id = $1 AND offer_id = $2",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT8OID},
+	},
 	/* the claim has just raised it: last */
 	{
 		.text = "DELETE FROM cms.offer_version WHERE org_id = $1 AND offer_id = $2",

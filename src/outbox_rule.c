@@ -165,6 +165,8 @@ judge_reminder(const CmsMessage *message, TimestampTz at, CmsMessageVerdict *ver
 		return CMS_EXPIRY_MOVED;
 	day = verdict->last_day - message->reminder_days_before;
 	verdict->due_at = cms_day_time(day, message->reminder_time, offer->zone);
+	/* another day than that where the clocks jumped over its time and over midnight */
+	day = cms_local_date(verdict->due_at, offer->zone);
 	verdict->send_before = cms_day_begin(day + 1, offer->zone);
 	if (at >= verdict->send_before)
 		return CMS_TOO_LATE;

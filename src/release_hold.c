@@ -14,6 +14,7 @@
 #include "hold.h"
 #include "plan.h"
 #include "result.h"
+#include "sweep.h"
 
 PG_FUNCTION_INFO_V1(cms_release_hold);
 PG_FUNCTION_INFO_V1(cms_sweep_holds);
@@ -30,10 +31,9 @@ enum
 };
 
 static CmsReason release(int org, int64 hold_id, TimestampTz at, bool *replayed);
-static int64 sweep_org(int org, TimestampTz at, int64 how_many);
+static void sweep_org(CmsSweep *sweep);
 
-static CmsPlan my_orgs = {"SELECT o.org_id FROM unnest(cms.cms_my_orgs()) o (org_id) ORDER BY 1",
-						  0};
+const CmsSweepPart cms_sweep_of_holds = {"HOLDS", sweep_org};
 
 /* the next offer that has a hold to end */
 static CmsPlan next_due = {
@@ -104,48 +104,25 @@ release(int org, int64 hold_id, TimestampTz at, bool *replayed)
 Datum
 cms_sweep_holds(PG_FUNCTION_ARGS)
 {
-	int how_many = cms_arg_int(fcinfo, 0, "how_many");
-	TimestampTz at = cms_arg_at(fcinfo, 1);
-	int org = PG_ARGISNULL(2) ? 0 : cms_arg_org(fcinfo, 2);
-	int64 swept = 0;
-	int norgs = 1;
-	int *orgs = &org;
-
-	if (how_many < 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"how_many\" must be at least 1, not %d", how_many),
-				 errhint("Pass how many holds one call may end.")));
-	cms_call_begin();
-	if (org == 0)
-	{
-		norgs = (int) cms_plan_run(&my_orgs, NULL, NULL, false);
-		orgs = palloc(sizeof(int) * Max(norgs, 1));
-		for (int i = 0; i < norgs; i++)
-			orgs[i] = cms_row_int32(i, 1, 0);
-	}
-	for (int i = 0; i < norgs && swept < how_many; i++)
-		swept += sweep_org(orgs[i], at, how_many - swept);
-	SPI_finish();
-	PG_RETURN_INT64(swept);
+	return cms_sweep_call(fcinfo, &cms_sweep_of_holds);
 }
 
 /* Offers in their order, so that two sweeps do not wait for each other in a circle. */
-static int64
-sweep_org(int org, TimestampTz at, int64 how_many)
+static void
+sweep_org(CmsSweep *sweep)
 {
 	int64 offer_id = 0;
-	int64 swept = 0;
 
-	while (swept < how_many)
+	while (sweep->done < sweep->how_many)
 	{
-		Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id), TimestampTzGetDatum(at)};
+		Datum values[] = {
+			Int32GetDatum(sweep->org), Int64GetDatum(offer_id), TimestampTzGetDatum(sweep->at)};
 
 		CHECK_FOR_INTERRUPTS();
 		if (cms_plan_run(&next_due, values, NULL, false) == 0)
 			break;
 		offer_id = cms_row_int64(0, 1, 0);
-		swept += cms_counter_settle_holds(org, offer_id, at, how_many - swept);
+		sweep->done += cms_counter_settle_holds(
+			sweep->org, offer_id, sweep->at, sweep->how_many - sweep->done);
 	}
-	return swept;
 }

@@ -17,6 +17,7 @@
 #include "array.h"
 #include "counter.h"
 #include "event.h"
+#include "expiry_mark.h"
 #include "message.h"
 #include "money.h"
 #include "org.h"
@@ -273,6 +274,7 @@ write_all(const Reversal *r)
 	cms_param_bool(&marked, restore);
 	cms_plan_write(&mark, marked.values, marked.nulls);
 	cms_plan_write(&return_use, returned, NULL);
+	cms_expiry_mark(r->offer, r->coupon.has_own_end, r->coupon.expires_at);
 	if (restore && !cms_allowance_give_back(r->offer, r->customer, r->coupon.coupon_id))
 		return false;
 	return cms_counter_add(r->offer, &count);

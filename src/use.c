@@ -22,6 +22,7 @@
 #include "args.h"
 #include "attempt.h"
 #include "counter.h"
+#include "expiry_mark.h"
 #include "message.h"
 #include "money.h"
 #include "org.h"
@@ -454,6 +455,10 @@ insert_redemption(CmsUse *use)
 					 false) == 0)
 		return false;
 	use->redemption_id = redemption_id;
+	/* by an earlier time, of a coupon that is in the books as unredeemed */
+	cms_expiry_mark(use->found.offer,
+					use->found.coupon.issued && use->found.coupon.has_own_end,
+					use->found.coupon.expires_at);
 	return true;
 }
 

@@ -191,6 +191,7 @@ CREATE TABLE cms.offer_slot (
 	held_discount   numeric NOT NULL DEFAULT 0,
 	customer_epoch  int     NOT NULL DEFAULT 0,
 	expiry_changes  bigint  NOT NULL DEFAULT 0,
+	reversals       bigint  NOT NULL DEFAULT 0,
 	first_issued_at timestamptz,
 	last_issued_at  timestamptz,
 	first_redeemed_at timestamptz,
@@ -220,6 +221,7 @@ COMMENT ON COLUMN cms.offer_slot.forfeited_discount IS 'Discount of the forfeite
 COMMENT ON COLUMN cms.offer_slot.held_discount IS 'Discount reserved by these holds.';
 COMMENT ON COLUMN cms.offer_slot.customer_epoch IS 'Raised, in all slots alike, whenever a limit or gap per customer of the offer changes: a use is counted only by who knows the rules that hold.';
 COMMENT ON COLUMN cms.offer_slot.expiry_changes IS 'How often the end of a coupon was changed: who has looked for coupons that end on a day sees by it that there may be others now.';
+COMMENT ON COLUMN cms.offer_slot.reversals IS 'Redemptions reversed: their coupons may be used, and reminded of, again.';
 COMMENT ON COLUMN cms.offer_slot.first_issued_at IS 'First issue.';
 COMMENT ON COLUMN cms.offer_slot.last_issued_at IS 'Last issue.';
 COMMENT ON COLUMN cms.offer_slot.first_redeemed_at IS 'First redemption.';

@@ -80,7 +80,8 @@ BEGIN
 	FOREACH table_name IN ARRAY ARRAY['coupon', 'redemption', 'hold', 'customer_use', 'claim', 'offer_slot',
 		'offer_version', 'offer_key', 'request', 'outbox',
 		'job', 'purged_coupon', 'offer_purge',
-		'event']
+		'event',
+		'reminder_pass', 'offer_expiry', 'expiry_mark', 'sweep_offer', 'codes_left_told', 'sweep_run']
 	LOOP
 		EXECUTE pg_catalog.format('CREATE TRIGGER written_by_actions_only BEFORE UPDATE OR DELETE OR TRUNCATE ON cms.%I
 			FOR EACH STATEMENT EXECUTE FUNCTION cms.cms_guard()', table_name);

@@ -75,7 +75,9 @@ CREATE VIEW cms.offer_performance WITH (security_barrier) AS
 		     THEN GREATEST(o.max_redemptions - COALESCE(s.uses + s.forfeited_uses + s.held, 0), 0) END AS redemptions_left,
 		CASE WHEN o.max_discount_total IS NOT NULL
 		     THEN GREATEST(o.max_discount_total - COALESCE(s.discount + s.forfeited_discount + s.held_discount, 0), 0) END AS budget_left,
-		s.first_issued_at, s.last_issued_at, s.first_redeemed_at, s.last_redeemed_at
+		s.first_issued_at, s.last_issued_at, s.first_redeemed_at, s.last_redeemed_at,
+		COALESCE((SELECT sum(b.unredeemed) FROM cms.offer_expiry b
+		          WHERE b.org_id = o.org_id AND b.offer_id = o.offer_id), 0)::bigint AS expired
 	FROM cms.offer o
 	LEFT JOIN LATERAL (
 		SELECT sum(t.issued)::bigint AS issued, sum(t.stock)::bigint AS stock,
@@ -106,6 +108,7 @@ COMMENT ON COLUMN cms.offer_performance.first_issued_at IS 'First issue.';
 COMMENT ON COLUMN cms.offer_performance.last_issued_at IS 'Last issue.';
 COMMENT ON COLUMN cms.offer_performance.first_redeemed_at IS 'First redemption.';
 COMMENT ON COLUMN cms.offer_performance.last_redeemed_at IS 'Last redemption.';
+COMMENT ON COLUMN cms.offer_performance.expired IS 'Coupons that ended without a live use, as of the last sweep.';
 
 CREATE VIEW cms.offer_dashboard WITH (security_barrier) AS
 	SELECT o.org_id, o.offer_id, o.code AS offer_code, o.name, o.code_method, o.discount_type,

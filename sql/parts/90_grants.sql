@@ -36,7 +36,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA cms FROM PUBLIC;
 GRANT USAGE ON SCHEMA cms TO cms_admin, cms_manager, cms_issuer, cms_redeemer, cms_analyst, cms_sender, cms_sweeper;
 
 GRANT EXECUTE ON FUNCTION cms.cms_version(), cms.cms_current_org(), cms.cms_my_orgs(), cms.cms_sees_codes(),
-	cms.cms_day_start(date, text), cms.cms_offer_end(text, date, date, text),
+	cms.cms_day_start(date, text), cms.cms_due_at(date, time, text), cms.cms_offer_end(text, date, date, text),
 	cms.cms_discount_text(text, numeric, numeric, text)
 	TO cms_admin, cms_manager, cms_issuer, cms_redeemer, cms_analyst, cms_sender, cms_sweeper;
 
@@ -125,7 +125,13 @@ GRANT EXECUTE ON FUNCTION cms.cms_hold(text, text, numeric, text, text, text, js
 	cms.cms_confirm(bigint, text, numeric, jsonb, timestamptz, int)
 	TO cms_redeemer;
 GRANT EXECUTE ON FUNCTION cms.cms_release_hold(bigint, timestamptz, int) TO cms_redeemer, cms_manager;
-GRANT EXECUTE ON FUNCTION cms.cms_sweep_holds(int, timestamptz, int) TO cms_manager, cms_admin, cms_sweeper;
+GRANT EXECUTE ON FUNCTION cms.cms_sweep_holds(int, timestamptz, int), cms.cms_sweep_expired(int, timestamptz, int),
+	cms.cms_sweep_reminders(int, timestamptz, int), cms.cms_sweep_offer_reminders(int, timestamptz, int),
+	cms.cms_sweep(int, timestamptz, int)
+	TO cms_manager, cms_admin, cms_sweeper;
+GRANT EXECUTE ON PROCEDURE cms.cms_sweep_all(int, timestamptz, int, bigint) TO cms_manager, cms_admin, cms_sweeper;
+GRANT SELECT ON cms.reminder_pass, cms.offer_expiry, cms.sweep_run, cms.reminder_due TO cms_manager, cms_analyst;
+GRANT SELECT ON cms.sweep_status TO cms_manager, cms_analyst, cms_sweeper;
 GRANT EXECUTE ON FUNCTION cms.cms_schedule(text, text, text, int), cms.cms_unschedule() TO cms_admin, cms_sweeper;
 GRANT EXECUTE ON FUNCTION cms.cms_purge(timestamptz, int, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, int)
 	TO cms_manager, cms_admin, cms_sweeper;
@@ -161,6 +167,7 @@ BEGIN
 		'hold', 'claim', 'attempt', 'outbox',
 		'purged_coupon', 'offer_purge',
 		'event',
+		'reminder_pass', 'offer_expiry', 'sweep_run',
 		'job', 'job_refusal']
 	LOOP
 		EXECUTE pg_catalog.format('ALTER TABLE cms.%I ENABLE ROW LEVEL SECURITY', table_name);

@@ -30,6 +30,9 @@ catalog() {
 	UNION ALL
 	SELECT 'mention', rolname, NULL FROM pg_roles WHERE rolname ~ '^cms_'
 	UNION ALL
+	-- the channel of NOTIFY
+	SELECT 'name', 'cms_outbox', NULL
+	UNION ALL
 	SELECT 'name', typname, NULL FROM pg_type WHERE typnamespace = 'cms'::regnamespace AND typname ~ '^cms_'
 	ORDER BY 1, 2, 3;
 	SQL

@@ -173,6 +173,16 @@ SELECT 1, nextval('cms.message_id_seq'), 'RESEND', 'SMS', offer_id, coupon_id, c
 	nextval('cms.lease_seq'), '2025-03-08 10:00+00'
 FROM cms.coupon WHERE org_id = 1 AND customer_id = 'c1' AND offer_id = pg_temp.o('full');
 
+-- what sweeps keep; the late use below leaves a mark
+INSERT INTO cms.offer (name, discount_type, discount_value, expires_on, max_issued, codes_left_alert)
+VALUES ('soon', 'FIXED_AMOUNT', 5, '2026-06-20', 5, 10);
+INSERT INTO cms.offer_reminder (offer_id, days_before, time_of_day, channel, content) VALUES (pg_temp.o('soon'), 4, '00:00', 'SMS', 'Soon: {code}');
+INSERT INTO cms.offer_poc (offer_id, poc_id, days_before) SELECT pg_temp.o('soon'), poc_id, 4 FROM cms.poc;
+INSERT INTO done SELECT 'soon', issued FROM cms.cms_issue_many(pg_temp.o('soon'), '{c1,c2,c3}', at => '2025-03-01 10:00+00');
+INSERT INTO done SELECT 'ends', cms.cms_sweep_expired(at => '2026-06-16 12:00+00', org => 1) IS NOT NULL;
+INSERT INTO done SELECT 'reminders', cms.cms_sweep_reminders(at => '2026-06-16 12:00+00', org => 1) = 3;
+INSERT INTO done SELECT 'offer reminders', cms.cms_sweep_offer_reminders(at => '2026-06-16 12:00+00', org => 1) > 0;
+
 -- what was purged
 INSERT INTO cms.offer (name, discount_type, discount_value, code_method, expires_on)
 VALUES ('over', 'FIXED_AMOUNT', 5, 'UPLOADED', '2020-06-30');

@@ -143,6 +143,12 @@ BEGIN
 	VALUES (org, n, 'CODES_LEFT', 'EMAIL', n, n + 1, '2025-01-01', '2025-01-01', '2025-01-01');
 	INSERT INTO cms.purged_coupon VALUES (org, n, '2024-01-01', 1, '2024-01-01', '2024-01-01');
 	INSERT INTO cms.offer_purge (org_id, offer_id) VALUES (org, n);
+	INSERT INTO cms.offer_expiry (org_id, offer_id, ended_on, notify, range_from, range_to)
+	VALUES (org, n, '2025-01-01', false, '2025-01-01', '2025-01-02');
+	INSERT INTO cms.reminder_pass (org_id, offer_id, reminder_id, for_day, due_at, send_before, state_seen)
+	VALUES (org, n, n, '2025-01-02', '2025-01-01', '2025-01-02', 0);
+	INSERT INTO cms.sweep_run (org_id, sweep, last_run_at, last_rows, last_duration, rows_in_all)
+	VALUES (org, 'HOLDS', '2025-01-01', 0, '0', 0);
 	PERFORM cms.cms_upload_codes(n + 1, '{CODE1,CODE2,CODE3}', org => org, at => '2025-01-01');
 	PERFORM cms.cms_claim(n + 1, 'DVS', org => org, at => '2025-01-01');
 	PERFORM cms.cms_issue(n + 1, 'ann', 2, service => 'DVS', org => org, at => '2025-01-01');

@@ -1,0 +1,232 @@
+/*
+ * sweep.c
+ *	  What all sweeps have in common; cms_sweep and cms_sweep_all, which run them (F44).
+ *
+ * Each part goes through the orgs of the caller, does at most so many rows, and notes the run in
+ * cms.sweep_run, in a row that is only written when nobody else is writing it. A part that queued
+ * messages wakes the listeners of cms_outbox once.
+ */
+#include "cms.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "commands/async.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "args.h"
+#include "lock.h"
+#include "offer.h"
+#include "plan.h"
+#include "result.h"
+#include "sweep.h"
+
+#define PARTS 4
+#define CHANNEL "cms_outbox"
+
+PG_FUNCTION_INFO_V1(cms_sweep);
+PG_FUNCTION_INFO_V1(cms_sweep_all);
+
+static const CmsSweepPart *const parts[PARTS] = {&cms_sweep_of_holds,
+												 &cms_sweep_of_ends,
+												 &cms_sweep_of_reminders,
+												 &cms_sweep_of_offer_reminders};
+
+static int64 run_part(const CmsSweepPart *part, int64 how_many, TimestampTz at, int org);
+static int *orgs_of(int org, int *count);
+static int64 run_org(const CmsSweepPart *part, CmsSweep *sweep);
+static void note_run(const CmsSweepPart *part, const CmsSweep *sweep, TimestampTz began);
+static int how_many_of(FunctionCallInfo fcinfo);
+
+static CmsPlan my_orgs = {"SELECT o.org_id FROM unnest(cms.cms_my_orgs()) o (org_id) ORDER BY 1",
+						  0};
+
+/* Who finds the row locked leaves it: another run of the same moment is as good. */
+static CmsPlan note = {
+	"UPDATE cms.sweep_run SET last_run_at = $3, last_rows = $4, last_duration = $5,"
+	" last_work_at = CASE WHEN $4 > 0 THEN $3 ELSE last_work_at END, rows_in_all = rows_in_all + $4"
+	" WHERE org_id = $1 AND sweep = (SELECT r.sweep FROM cms.sweep_run r"
+	"  WHERE r.org_id = $1 AND r.sweep = $2 FOR UPDATE SKIP LOCKED)",
+	5,
+	{INT4OID, TEXTOID, TIMESTAMPTZOID, INT8OID, INTERVALOID}};
+
+static CmsPlan has_note = {
+	"SELECT FROM cms.sweep_run WHERE org_id = $1 AND sweep = $2", 2, {INT4OID, TEXTOID}};
+
+static CmsPlan first_note = {
+	"INSERT INTO cms.sweep_run (org_id, sweep, last_run_at, last_rows, last_duration, last_work_at, rows_in_all)"
+	" VALUES ($1, $2, $3, $4, $5, CASE WHEN $4 > 0 THEN $3 END, $4) ON CONFLICT DO NOTHING",
+	5,
+	{INT4OID, TEXTOID, TIMESTAMPTZOID, INT8OID, INTERVALOID}};
+
+/* the parts as the caller runs them, in the order of "parts" */
+static CmsPlan steps[PARTS] = {
+	{"SELECT cms.cms_sweep_holds($1, $2, $3)", 3, {INT4OID, TIMESTAMPTZOID, INT4OID}},
+	{"SELECT cms.cms_sweep_expired($1, $2, $3)", 3, {INT4OID, TIMESTAMPTZOID, INT4OID}},
+	{"SELECT cms.cms_sweep_reminders($1, $2, $3)", 3, {INT4OID, TIMESTAMPTZOID, INT4OID}},
+	{"SELECT cms.cms_sweep_offer_reminders($1, $2, $3)", 3, {INT4OID, TIMESTAMPTZOID, INT4OID}},
+};
+
+Datum
+cms_sweep_call(FunctionCallInfo fcinfo, const CmsSweepPart *part)
+{
+	int how_many = how_many_of(fcinfo);
+	TimestampTz at = cms_arg_at(fcinfo, 1);
+	int org = PG_ARGISNULL(2) ? 0 : cms_arg_org(fcinfo, 2);
+
+	PG_RETURN_INT64(run_part(part, how_many, at, org));
+}
+
+/*
+ * cms_sweep(how_many, at, org)
+ */
+Datum
+cms_sweep(PG_FUNCTION_ARGS)
+{
+	int how_many = how_many_of(fcinfo);
+	TimestampTz at = cms_arg_at(fcinfo, 1);
+	int org = PG_ARGISNULL(2) ? 0 : cms_arg_org(fcinfo, 2);
+
+	cms_result_start(fcinfo);
+	for (int i = 0; i < PARTS; i++)
+	{
+		int64 done = run_part(parts[i], how_many, at, org);
+		Datum values[] = {CStringGetTextDatum(parts[i]->name), Int64GetDatum(done)};
+		bool nulls[2] = {false};
+
+		cms_result_put(fcinfo, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * cms_sweep_all(how_many, at, org, INOUT rows)
+ *
+ * Not a definer, because such a procedure cannot commit; it has the caller's rights, and so calls
+ * the sweeps as anybody could. A part is over when it did less than it might have.
+ */
+Datum
+cms_sweep_all(PG_FUNCTION_ARGS)
+{
+	CallContext *call = castNode(CallContext, fcinfo->context);
+	bool commits = !call->atomic && !IsSubTransaction();
+	MemoryContext caller = CurrentMemoryContext;
+	int how_many = how_many_of(fcinfo);
+	Datum arguments[] = {
+		Int32GetDatum(how_many), TimestampTzGetDatum(cms_arg_at(fcinfo, 1)), fcinfo->args[2].value};
+	char argument_nulls[] = {' ', ' ', PG_ARGISNULL(2) ? 'n' : ' '};
+	int64 rows = 0;
+	Datum values[1];
+	bool nulls[1] = {false};
+
+	SPI_connect_ext(call->atomic ? 0 : SPI_OPT_NONATOMIC);
+	for (int i = 0; i < PARTS; i++)
+	{
+		int64 done;
+
+		do
+		{
+			CHECK_FOR_INTERRUPTS();
+			cms_plan_run(&steps[i], arguments, argument_nulls, false);
+			done = cms_row_int64(0, 1, 0);
+			rows += done;
+			SPI_freetuptable(SPI_tuptable);
+			if (commits)
+				SPI_commit();
+		} while (done >= how_many);
+	}
+	SPI_finish();
+
+	values[0] = Int64GetDatum(rows);
+	PG_RETURN_DATUM(cms_result_row(fcinfo, caller, values, nulls));
+}
+
+/* On a standby there is nothing to do: what is swept on the primary arrives. */
+static int64
+run_part(const CmsSweepPart *part, int64 how_many, TimestampTz at, int org)
+{
+	int64 done = 0;
+	int64 queued = 0;
+	int *orgs;
+	int norgs;
+
+	if (RecoveryInProgress())
+		return 0;
+	cms_call_begin();
+	orgs = orgs_of(org, &norgs);
+	for (int i = 0; i < norgs && done < how_many; i++)
+	{
+		CmsSweep sweep = {.org = orgs[i], .at = at, .how_many = how_many - done};
+
+		done += run_org(part, &sweep);
+		queued += sweep.queued;
+	}
+	if (queued > 0)
+		Async_Notify(CHANNEL, NULL);
+	SPI_finish();
+	return done;
+}
+
+static int *
+orgs_of(int org, int *count)
+{
+	int *orgs;
+
+	*count = org != 0 ? 1 : (int) cms_plan_run(&my_orgs, NULL, NULL, false);
+	orgs = palloc(sizeof(int) * Max(*count, 1));
+	for (int i = 0; i < *count; i++)
+		orgs[i] = org != 0 ? org : cms_row_int32(i, 1, 0);
+	return orgs;
+}
+
+static int64
+run_org(const CmsSweepPart *part, CmsSweep *sweep)
+{
+	TimestampTz began = GetCurrentTimestamp();
+
+	part->sweep(sweep);
+	note_run(part, sweep, began);
+	return sweep->done;
+}
+
+static void
+note_run(const CmsSweepPart *part, const CmsSweep *sweep, TimestampTz began)
+{
+	Interval duration = {.time = GetCurrentTimestamp() - began};
+	Datum values[] = {Int32GetDatum(sweep->org),
+					  CStringGetTextDatum(part->name),
+					  TimestampTzGetDatum(began),
+					  Int64GetDatum(sweep->done),
+					  IntervalPGetDatum(&duration)};
+
+	/* nobody waits for whoever is making it */
+	if (cms_plan_run(&has_note, values, NULL, false) > 0)
+		cms_plan_write(&note, values, NULL);
+	else if (cms_try_lock(sweep->org, CMS_LOCK_SWEEP_NOTE, ExclusiveLock))
+		cms_plan_write(&first_note, values, NULL);
+}
+
+bool
+cms_sweep_may_plan(const CmsSweep *sweep, const CmsSweepPart *part)
+{
+	for (int i = 0; i < PARTS; i++)
+		if (parts[i] == part)
+			return cms_try_lock(sweep->org, CMS_LOCK_FIRST_SWEEP + i, ExclusiveLock);
+	return false;
+}
+
+static int
+how_many_of(FunctionCallInfo fcinfo)
+{
+	int how_many = cms_arg_int(fcinfo, 0, "how_many");
+
+	if (how_many < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"how_many\" must be at least 1, not %d", how_many),
+				 errhint("Pass how many rows one call may do.")));
+	return how_many;
+}
