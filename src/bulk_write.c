@@ -44,7 +44,7 @@ static void insert_coupons(const CmsBulkWrite *write, const Codes *codes);
 static Datum array_of_codes(const Codes *codes);
 static Datum array_of_ints(const int *numbers, const int *order, int count);
 static void *start_array(Oid type, Size bytes, int count);
-static bool insert_stock(const CmsOffer *offer, const Codes *codes, int64 job_id);
+static bool insert_stock(const CmsOffer *offer, const Codes *codes);
 
 #define COLUMNS                                                                                      \
 	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at" \
@@ -68,10 +68,10 @@ static CmsPlan common_coupons = {COLUMNS VALUES("$3", "true", "u.nth") ", unnest
 								 {TYPES(TEXTOID), INT4ARRAYOID}};
 
 static CmsPlan stock_coupons = {
-	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, job_id)"
-	" SELECT $1, u.coupon_id, $2, u.code, $5 FROM (SELECT unnest($3) AS coupon_id, unnest($4) AS code) u",
-	5,
-	{INT4OID, INT8OID, INT8ARRAYOID, TEXTARRAYOID, INT8OID}};
+	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code)"
+	" SELECT $1, u.coupon_id, $2, u.code FROM (SELECT unnest($3) AS coupon_id, unnest($4) AS code) u",
+	4,
+	{INT4OID, INT8OID, INT8ARRAYOID, TEXTARRAYOID}};
 
 static CmsPlan taken_codes = {
 	"SELECT c.code FROM cms.coupon c WHERE c.org_id = $1 AND c.code = ANY ($2)"
@@ -294,7 +294,7 @@ insert_coupons(const CmsBulkWrite *write, const Codes *codes)
 
 int
 cms_bulk_write_stock(const CmsOffer *offer, const CmsReserved *reserved, const CmsCodeSlice *slice,
-					 int count, int64 job_id, bool *codes_collide)
+					 int count, bool *codes_collide)
 {
 	Codes codes;
 
@@ -302,7 +302,7 @@ cms_bulk_write_stock(const CmsOffer *offer, const CmsReserved *reserved, const C
 	{
 		CHECK_FOR_INTERRUPTS();
 		(void) draw(offer, reserved, slice, count, *codes_collide, &codes);
-		if (codes.count == 0 || insert_stock(offer, &codes, job_id))
+		if (codes.count == 0 || insert_stock(offer, &codes))
 			break;
 		pfree(codes.codes);
 		*codes_collide = true;
@@ -312,7 +312,7 @@ cms_bulk_write_stock(const CmsOffer *offer, const CmsReserved *reserved, const C
 
 /* False: a code exists, and nothing was written. */
 static bool
-insert_stock(const CmsOffer *offer, const Codes *codes, int64 job_id)
+insert_stock(const CmsOffer *offer, const Codes *codes)
 {
 	int64 *ids = cms_codebook_ids(codes->count);
 	int64 *mixed = palloc_extended(sizeof(int64) * codes->count, MCXT_ALLOC_HUGE);
@@ -329,7 +329,6 @@ insert_stock(const CmsOffer *offer, const Codes *codes, int64 job_id)
 	cms_param_int64(&params, offer->offer_id);
 	cms_param(&params, cms_array_of_int64s(mixed, codes->count), false);
 	cms_param(&params, array_of_codes(codes), false);
-	cms_param(&params, Int64GetDatum(job_id), job_id == 0);
 
 	cms_subxact_begin(&subxact);
 	PG_TRY();

@@ -42,9 +42,8 @@ extern bool cms_bulk_write_issued(CmsBulkWrite *write);
  * and answers how many there were: less than wanted only where the space is too full to be
  * drawn from. Their numbers are in no order, so that the order of issue tells nothing of the codes.
  */
-extern int
-cms_bulk_write_stock(const CmsOffer *offer, const CmsReserved *reserved, const CmsCodeSlice *slice,
-					 int count, int64 job_id, bool *codes_collide);
+extern int cms_bulk_write_stock(const CmsOffer *offer, const CmsReserved *reserved,
+								const CmsCodeSlice *slice, int count, bool *codes_collide);
 
 /* text[] of the chosen ones, or of the first "count" where chosen is NULL */
 extern Datum cms_bulk_array_of(const Datum *texts, const int *chosen, int count);

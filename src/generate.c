@@ -3,11 +3,9 @@
  *	  Codes made ahead: cms_generate_codes, and what a pattern has room for:
  *	  cms_code_capacity (F9, F11).
  *
- * Codes are drawn, each by itself, and written in the order in which they were
- * drawn: coupons that are neighbours in stock, and so in time of issue, have
- * nothing in common in their codes. Sorting a batch would please the index of
- * codes, but then either neighbours in stock were neighbours in code, or the ids
- * would hit their two indexes at random, which is dearer than the one.
+ * Codes are drawn batch by batch from ascending slices of the space and written in their
+ * order, with numbers of coupons in none: neighbours in stock, and so in time of issue,
+ * have no more in common than their slice (bulk_write.c).
  *
  * Where drawing hits existing codes too often, the rest comes from walking once
  * over the whole space in an order with a key of its own, so that a space can be
@@ -32,7 +30,13 @@
 #include "result.h"
 #include "settings.h"
 
-#define BATCH_CODES 10000
+/* Each batch is a subtransaction, of which a transaction should not have many. */
+#define LEAST_BATCH 10000
+#define MOST_BATCH 500000
+#define BATCHES 50
+
+/* Positions of a walk that are looked at together. */
+#define WALK_CODES 10000
 
 /* Codes expected to exist already, above which a batch is written with an eye on them. */
 #define COLLISIONS_PER_BATCH 0.01
@@ -47,8 +51,8 @@ typedef struct Maker
 {
 	const CmsOffer *offer;
 	const CmsReserved *reserved;
-	Code *codes;         /* of a batch */
-	const char **chosen; /* those of them to insert */
+	CmsCodeSlice slice; /* of the next batch */
+	int batch;
 	MemoryContext batch_context;
 	bool collides;      /* a batch may well have codes that exist */
 	CmsCodeOrder *walk; /* over the space; NULL: codes are drawn */
@@ -64,10 +68,8 @@ typedef struct Capacity
 	Numeric free; /* the guess guard considered; NULL: no bound */
 } Capacity;
 
-static void require_fit(const CmsOffer *offer, int64 how_many);
 pg_noreturn static void refuse_codes(const CmsOffer *offer, int64 possible);
-static bool may_collide(const CmsOffer *offer, int64 how_many);
-static int draw_batch(Maker *maker, int want);
+static bool may_collide(const CmsOffer *offer, int64 how_many, int batch);
 static int walk_batch(Maker *maker, int want);
 static void start_walk(Maker *maker);
 static void measure(const CmsOffer *offer, const CmsTotals *totals, Capacity *capacity);
@@ -99,41 +101,52 @@ cms_generate_codes(PG_FUNCTION_ARGS)
 
 	cms_call_begin();
 	offer = cms_offer_get(org, offer_id, false);
+	cms_generate_require(offer);
+	cms_generate_codes_of(offer, how_many, &(CmsCodeSlice){.total = how_many});
+	SPI_finish();
+	PG_RETURN_INT64(how_many);
+}
+
+void
+cms_generate_require(const CmsOffer *offer)
+{
 	if (offer->method != CMS_METHOD_GENERATED)
 		ereport(ERROR,
 				(errcode(CMS_ERRCODE_WRONG_CODE_METHOD),
-				 errmsg("offer " INT64_FORMAT " does not generate its codes", offer_id),
+				 errmsg("offer " INT64_FORMAT " does not generate its codes", offer->offer_id),
 				 errhint("Only offers whose code_method is GENERATED have codes made for them.")));
 	if (offer->archived)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("offer " INT64_FORMAT " is archived", offer_id),
+				 errmsg("offer " INT64_FORMAT " is archived", offer->offer_id),
 				 errhint("Set its status to ACTIVE to make codes for it.")));
-	if (how_many > 0)
-	{
-		int64 made;
+}
 
-		/* first, as the offer's row comes before the name space of codes in the order of locks */
-		cms_generate_announce(offer);
-		/* before the look, so that who has to wait for others then sees what they made */
-		cms_codebook_write_lock(org);
-		cms_codebook_crowd_lock(offer, how_many);
-		require_fit(offer, how_many);
-		made = cms_generate_stock(offer, how_many);
-		if (made < how_many)
-			refuse_codes(offer, made);
-		require_fit(offer, 0);
-	}
-	SPI_finish();
-	PG_RETURN_INT64(how_many);
+void
+cms_generate_codes_of(const CmsOffer *offer, int64 how_many, const CmsCodeSlice *part)
+{
+	int64 made;
+
+	if (how_many == 0)
+		return;
+	/* first, as the offer's row comes before the name space of codes in the order of locks */
+	cms_generate_announce(offer);
+	/* before the look, so that who has to wait for others then sees what they made */
+	cms_codebook_write_lock(offer->org);
+	cms_codebook_crowd_lock(offer, how_many);
+	cms_generate_require_fit(offer, part->total - part->first);
+	made = cms_generate_stock(offer, how_many, part);
+	if (made < how_many)
+		refuse_codes(offer, made);
+	cms_generate_require_fit(offer, 0);
 }
 
 /*
  * Before the work, so that nothing is begun in vain, and after it with 0: then the
  * counter is locked and has what was made at the same time elsewhere.
  */
-static void
-require_fit(const CmsOffer *offer, int64 how_many)
+void
+cms_generate_require_fit(const CmsOffer *offer, int64 how_many)
 {
 	int64 room = cms_codebook_room(offer);
 
@@ -166,10 +179,10 @@ cms_generate_announce(const CmsOffer *offer)
 
 /* The guess guard is the caller's. */
 int64
-cms_generate_stock(const CmsOffer *offer, int64 how_many)
+cms_generate_stock(const CmsOffer *offer, int64 how_many, const CmsCodeSlice *part)
 {
 	const CmsCodePattern *pattern = &offer->pattern;
-	Maker maker = {.offer = offer};
+	Maker maker = {.offer = offer, .slice = *part};
 	CmsCount count = {0};
 
 	cms_codebook_write_lock(offer->org);
@@ -177,20 +190,25 @@ cms_generate_stock(const CmsOffer *offer, int64 how_many)
 	maker.reserved = cms_codebook_reserved_of_pattern(offer->org, pattern);
 	if (cms_codebook_reserves_all(maker.reserved, pattern))
 		return 0;
-	maker.collides = may_collide(offer, how_many);
-	maker.codes = palloc(sizeof(Code) * BATCH_CODES);
-	maker.chosen = palloc(sizeof(char *) * BATCH_CODES);
+	maker.batch = (int) Max(Min(how_many / BATCHES + 1, MOST_BATCH), LEAST_BATCH);
+	maker.collides = may_collide(offer, how_many, maker.batch);
 	maker.batch_context =
 		AllocSetContextCreate(CurrentMemoryContext, "cms codes", ALLOCSET_DEFAULT_SIZES);
 
 	while (count.stock < how_many && !(maker.walk != NULL && maker.position == maker.size))
 	{
-		int more = (int) Min(how_many - count.stock, BATCH_CODES);
+		int more = (int) Min(how_many - count.stock, maker.batch);
 		int written;
 		MemoryContext before = MemoryContextSwitchTo(maker.batch_context);
 
 		CHECK_FOR_INTERRUPTS();
-		written = maker.walk == NULL ? draw_batch(&maker, more) : walk_batch(&maker, more);
+		maker.slice.width = more;
+		if (maker.walk == NULL)
+			written =
+				cms_bulk_write_stock(offer, maker.reserved, &maker.slice, more, &maker.collides);
+		else
+			written = walk_batch(&maker, more);
+		maker.slice.first += written;
 		MemoryContextSwitchTo(before);
 		MemoryContextReset(maker.batch_context);
 		count.stock += written;
@@ -201,8 +219,6 @@ cms_generate_stock(const CmsOffer *offer, int64 how_many)
 	if (maker.walk != NULL)
 		cms_code_order_close(maker.walk);
 	MemoryContextDelete(maker.batch_context);
-	pfree(maker.chosen);
-	pfree(maker.codes);
 
 	/* last, because everybody who issues waits for this row from here on */
 	if (count.stock > 0 && !cms_counter_add(offer, &count))
@@ -212,61 +228,40 @@ cms_generate_stock(const CmsOffer *offer, int64 how_many)
 
 /* Whether a batch is likely to have a code that exists, as far as the offer's own codes tell. */
 static bool
-may_collide(const CmsOffer *offer, int64 how_many)
+may_collide(const CmsOffer *offer, int64 how_many, int batch)
 {
 	CmsTotals totals;
 
 	cms_counter_totals(offer->org, offer->offer_id, false, &totals);
-	return ((double) totals.issued + totals.stock + how_many) * BATCH_CODES >
+	return ((double) totals.issued + totals.stock + how_many) * batch >
 		   COLLISIONS_PER_BATCH * cms_code_space(&offer->pattern);
 }
 
-/* Draws as many codes as are wanted, and answers how many of them were new. */
-static int
-draw_batch(Maker *maker, int want)
-{
-	int chosen = 0;
-	int64 *ids;
-
-	for (int i = 0; i < want; i++)
-	{
-		cms_code_draw(&maker->offer->pattern, maker->codes[i]);
-		if (!cms_codebook_is_reserved(maker->reserved, maker->codes[i]))
-			maker->chosen[chosen++] = maker->codes[i];
-	}
-	ids = cms_codebook_ids(chosen);
-	if (!maker->collides)
-	{
-		if (cms_codebook_stock_all(maker->offer, maker->chosen, ids, chosen))
-			return chosen;
-		maker->collides = true;
-	}
-	return cms_codebook_stock(maker->offer, maker->chosen, ids, chosen, NULL);
-}
-
 /*
- * Walks over as many codes as a batch has, and writes those that are new, up to the
+ * Walks over some codes, and writes those that are new, up to the
  * number wanted.
  */
 static int
 walk_batch(Maker *maker, int want)
 {
-	int chosen = 0;
+	Code *codes = palloc(sizeof(Code) * WALK_CODES);
+	const char **chosen = palloc(sizeof(char *) * WALK_CODES);
+	int count = 0;
 	int written = 0;
 	int more;
 	int64 *ids;
 
-	for (int i = 0; i < BATCH_CODES && maker->position < maker->size; i++)
+	for (int i = 0; i < WALK_CODES && maker->position < maker->size; i++)
 	{
-		cms_code_order_at(maker->walk, maker->position++, maker->codes[i]);
-		if (!cms_codebook_is_reserved(maker->reserved, maker->codes[i]))
-			maker->chosen[chosen++] = maker->codes[i];
+		cms_code_order_at(maker->walk, maker->position++, codes[i]);
+		if (!cms_codebook_is_reserved(maker->reserved, codes[i]))
+			chosen[count++] = codes[i];
 	}
-	ids = cms_codebook_ids(chosen);
+	ids = cms_codebook_ids(count);
 	/* again, should somebody have taken between look and write what was left for the others */
 	do
 	{
-		more = cms_codebook_stock_most(maker->offer, maker->chosen, ids, chosen, want - written);
+		more = cms_codebook_stock_most(maker->offer, chosen, ids, count, want - written);
 		written += more;
 	} while (more > 0 && written < want);
 	return written;

@@ -373,9 +373,11 @@ use_position(CmsIssue *issue)
 static void
 stock_crowded_space(CmsIssue *issue)
 {
+	int64 many = Min(issue->room, CROWDED_STOCK);
+
 	issue->draws = 0;
 	cms_generate_announce(issue->offer);
-	if (cms_generate_stock(issue->offer, Min(issue->room, CROWDED_STOCK)) == 0)
+	if (cms_generate_stock(issue->offer, many, &(CmsCodeSlice){.total = many}) == 0)
 		issue->room = 0;
 	else
 	{

@@ -39,7 +39,7 @@ CREATE TABLE cms.job (
 ALTER SEQUENCE cms.job_id_seq OWNED BY cms.job.job_id;
 COMMENT ON TABLE cms.job IS 'Long work that commits in batches: one row per job of cms_issue_all, cms_generate_all and their like, brought up to date by every batch, in its transaction. Written by the actions only. Whether it runs at this moment is in job_status.';
 COMMENT ON COLUMN cms.job.org_id IS 'The org.';
-COMMENT ON COLUMN cms.job.job_id IS 'Number of the job; coupons that it issued or made bear it.';
+COMMENT ON COLUMN cms.job.job_id IS 'Number of the job; coupons that it issued bear it.';
 COMMENT ON COLUMN cms.job.job_key IS 'The caller''s key: the same call with it goes on where the job stopped; NULL: the job cannot be gone on with.';
 COMMENT ON COLUMN cms.job.action IS 'What it does: ISSUE_ALL, GENERATE_ALL, REVOKE_ALL, PURGE.';
 COMMENT ON COLUMN cms.job.offer_id IS 'The offer; NULL: it is not of one offer.';

@@ -54,7 +54,7 @@ COMMENT ON COLUMN cms.coupon.forfeited_uses IS 'Uses whose reversal did not give
 COMMENT ON COLUMN cms.coupon.last_redeemed_at IS 'When it was redeemed last, reversed or not.';
 COMMENT ON COLUMN cms.coupon.held_until IS 'When the last of its holds ends; from then on, and where NULL, no hold counts.';
 COMMENT ON COLUMN cms.coupon.revoked_at IS 'When it was revoked; NULL: it is not.';
-COMMENT ON COLUMN cms.coupon.job_id IS 'The job that issued or made it; NULL: none.';
+COMMENT ON COLUMN cms.coupon.job_id IS 'The job that issued it; NULL: none.';
 
 CREATE SEQUENCE cms.redemption_id_seq CACHE 32;
 COMMENT ON SEQUENCE cms.redemption_id_seq IS 'Numbers of redemptions.';
