@@ -20,6 +20,7 @@
 #include "counter.h"
 #include "coupon.h"
 #include "event.h"
+#include "expiry_mark.h"
 #include "plan.h"
 #include "result.h"
 #include "text.h"
@@ -30,7 +31,7 @@ PG_FUNCTION_INFO_V1(cms_change_expiry);
 typedef struct Held
 {
 	int64 coupon_id;
-	const CmsOffer *offer; /* of the line that is changed first */
+	const CmsOffer *offer; /* of a line that changes it */
 	char *holder;
 	bool issued;
 	TimestampTz issued_at;
@@ -238,6 +239,9 @@ judge(const Change *change, Line *line)
 		coupon->has_own_end == change->has_day && (!change->has_day || coupon->own_end == own_end);
 	if (!line->replayed)
 	{
+		/* books of days that are over */
+		cms_expiry_mark(line->offer, coupon->has_own_end, coupon->own_end);
+		cms_expiry_mark(line->offer, change->has_day, own_end);
 		coupon->offer = line->offer;
 		coupon->has_own_end = change->has_day;
 		coupon->own_end = own_end;

@@ -27,7 +27,8 @@ typedef struct CmsMessageOffer
 	bool resend_allowed;
 	char *resend_content;
 	bool expiry_notice;
-	bool has_codes_left_alert;
+	int64 codes_left;
+	bool has_few_codes; /* so few that its points of contact are to be told */
 	char *org_name;
 	char *zone_name;
 } CmsMessageOffer;

@@ -23,7 +23,7 @@
 #define EXPIRY_NOTICE_CONTENT "Your coupon {code} of {offer} ended on {expires_on}."
 #define RESEND_CONTENT "Your coupon of {offer}: {code}"
 #define OFFER_REMINDER_CONTENT "The offer {offer} ({offer_code}) ends on {expires_on}."
-#define CODES_LEFT_CONTENT "The offer {offer} ({offer_code}) is running out of codes."
+#define CODES_LEFT_CONTENT "The offer {offer} ({offer_code}) has " INT64_FORMAT " codes left."
 
 static const char *template_of(const CmsMessage *message);
 static void open_object(StringInfo json, const char *name);
@@ -70,7 +70,7 @@ template_of(const CmsMessage *message)
 		case CMS_MESSAGE_OFFER_REMINDER:
 			return OFFER_REMINDER_CONTENT;
 		default:
-			return CODES_LEFT_CONTENT;
+			return psprintf(CODES_LEFT_CONTENT, message->offer->codes_left);
 	}
 }
 
@@ -101,6 +101,8 @@ cms_message_payload(const CmsMessage *message, const CmsMessageVerdict *verdict,
 	put_text(&json, "discount", offer->discount);
 	if (offer->rules->has_end)
 		put_text(&json, "expires_on", day_text(offer->rules->last_day));
+	if (message->kind == CMS_MESSAGE_CODES_LEFT)
+		put_number(&json, "codes_left", offer->codes_left);
 	close_object(&json);
 	if (message->has_coupon)
 	{

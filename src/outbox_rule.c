@@ -214,7 +214,7 @@ judge_offer_message(const CmsMessage *message, TimestampTz at, const CmsMessageV
 		return CMS_REMINDER_REMOVED;
 	if (message->kind == CMS_MESSAGE_CODES_LEFT)
 	{
-		if (!message->offer->has_codes_left_alert)
+		if (!message->offer->has_few_codes)
 			return CMS_REMINDER_REMOVED;
 	}
 	else if (!message->has_reminder)

@@ -23,6 +23,7 @@
 
 #include "args.h"
 #include "array.h"
+#include "codes_left.h"
 #include "outbox.h"
 #include "plan.h"
 #include "result.h"
@@ -157,8 +158,9 @@ static CmsPlan of_offer = {
 	" CASE o.discount_type WHEN 'PERCENTAGE' THEN trim_scale(o.discount_value)::text || ' %'"
 	"  ELSE g.currency || ' ' || trim_scale(o.discount_value)::text END"
 	"  || COALESCE(', at most ' || g.currency || ' ' || trim_scale(o.discount_cap)::text, ''),"
-	" o.resend_allowed, o.resend_content, o.expiry_notice, o.codes_left_alert IS NOT NULL, g.name, g.time_zone"
-	" FROM cms.offer o JOIN cms.org g ON g.org_id = o.org_id"
+	" o.resend_allowed, o.resend_content, o.expiry_notice, g.name, g.time_zone,"
+	" n.codes::bigint, n.codes <= o.codes_left_alert"
+	" FROM cms.offer o" CMS_CODES_LEFT " JOIN cms.org g ON g.org_id = o.org_id"
 	" WHERE o.org_id = $1 AND o.offer_id = $2",
 	2,
 	{INT4OID, INT8OID}};
@@ -386,9 +388,10 @@ read_offers(Take *take)
 		known->offer.resend_allowed = cms_row_bool(0, 3, false);
 		known->offer.resend_content = cms_row_text(0, 4);
 		known->offer.expiry_notice = cms_row_bool(0, 5, false);
-		known->offer.has_codes_left_alert = cms_row_bool(0, 6, false);
-		known->offer.org_name = cms_row_text(0, 7);
-		known->offer.zone_name = cms_row_text(0, 8);
+		known->offer.org_name = cms_row_text(0, 6);
+		known->offer.zone_name = cms_row_text(0, 7);
+		known->offer.codes_left = cms_row_int64(0, 8, 0);
+		known->offer.has_few_codes = cms_row_bool(0, 9, false);
 		known->offer.rules =
 			cms_offer_of_version(take->org, known->offer_id, known->version, false);
 	}

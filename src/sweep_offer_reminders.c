@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type.h"
 
+#include "codes_left.h"
 #include "plan.h"
 #include "sweep.h"
 
@@ -46,22 +47,8 @@ static CmsPlan queue_offer_reminders = {
 	3,
 	{INT4OID, TIMESTAMPTZOID, INT8OID}};
 
-/*
- * Codes left: the stock of an UPLOADED offer, the rest of a sample's space, and what max_issued
- * leaves. Only where something limits them.
- */
-#define CODES_LEFT                                                                              \
-	" FROM cms.offer o CROSS JOIN LATERAL (SELECT LEAST("                                       \
-	"  o.max_issued - COALESCE(sum(t.issued), 0),"                                              \
-	"  CASE o.code_method WHEN 'UPLOADED' THEN COALESCE(sum(t.stock), 0)"                       \
-	"   WHEN 'RANDOMISED' THEN"                                                                 \
-	"    power(10::numeric, length(o.sample_code) - length(replace(o.sample_code, '#', '')))"   \
-	"    * power(36::numeric, length(o.sample_code) - length(replace(o.sample_code, '?', '')))" \
-	"    - COALESCE(sum(t.next_position), 0) END) AS codes"                                     \
-	"  FROM cms.offer_slot t WHERE t.org_id = o.org_id AND t.offer_id = o.offer_id) n"
-
 static CmsPlan rearm = {"DELETE FROM cms.codes_left_told d WHERE d.org_id = $1 AND NOT EXISTS"
-						" (SELECT" CODES_LEFT
+						" (SELECT FROM cms.offer o" CMS_CODES_LEFT
 						" WHERE o.org_id = d.org_id AND o.offer_id = d.offer_id"
 						"  AND n.codes <= o.codes_left_alert)",
 						1,
@@ -70,7 +57,8 @@ static CmsPlan rearm = {"DELETE FROM cms.codes_left_told d WHERE d.org_id = $1 A
 /* Nobody is told where there is nobody to tell; who is chosen later is told then. */
 static CmsPlan tell = {
 	"WITH few AS (INSERT INTO cms.codes_left_told (org_id, offer_id, told_at)"
-	"  SELECT o.org_id, o.offer_id, $2" CODES_LEFT "  JOIN cms.org g ON g.org_id = o.org_id"
+	"  SELECT o.org_id, o.offer_id, $2 FROM cms.offer o" CMS_CODES_LEFT
+	"  JOIN cms.org g ON g.org_id = o.org_id"
 	"  LEFT JOIN cms.claim l ON l.org_id = o.org_id AND l.offer_id = o.offer_id"
 	"  WHERE o.org_id = $1 AND o.codes_left_alert IS NOT NULL AND o.status = 'ACTIVE'"
 	"   AND n.codes <= o.codes_left_alert"

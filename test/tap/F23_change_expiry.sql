@@ -1,6 +1,6 @@
 -- F23: issued coupons get another last day, forward or back, also after they have expired.
 BEGIN;
-SELECT plan(56);
+SELECT plan(66);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set issued '''2026-06-01 23:30 Asia/Kolkata'''
@@ -86,6 +86,20 @@ SELECT is(rows_of(format($$ SELECT line, coalesce(reason, 'OK'), replayed FROM c
 SELECT is(changes('common'), 3::bigint, 'counted per offer');
 SELECT is((SELECT new_values->>'coupons' FROM cms.event WHERE action = 'EXPIRY_CHANGED' AND offer_id = o('common') ORDER BY event_id DESC LIMIT 1), '2', 'one event for an offer');
 SELECT is((SELECT count(*) FROM cms_change_expiry('{}', '2026-06-18')), 0::bigint, 'none for none');
+-- books and reminders follow
+SELECT make_offer('booked', '{"coupon_expiry_type": "DAYS", "coupon_expiry_value": 4}');
+INSERT INTO cms.offer_reminder (offer_id, days_before, channel, content) VALUES (o('booked'), 4, 'SMS', 'until {expires_on}');
+SELECT is(issue_of('booked', 'ann', :issued), 'OK', 'a coupon of four days');
+CREATE FUNCTION books() RETURNS text LANGUAGE sql AS $$ SELECT rows_of($q$ SELECT ended_on, ended FROM cms.offer_expiry WHERE offer_id = o('booked') AND ended > 0 $q$) $$;
+SELECT is(cms_sweep_expired(at => '2026-06-07 00:00 Asia/Kolkata') > 0, true, 'that has ended');
+SELECT is(books(), '(2026-06-05,1)', 'and is booked');
+SELECT is(change_of(code_of('booked', 'ann'), '2026-06-15'), 'OK', 'ends ten days later');
+SELECT isnt(cms_sweep_expired(at => '2026-06-10 00:00 Asia/Kolkata'), NULL, 'swept');
+SELECT is(books(), NULL, 'has not ended');
+SELECT is(cms_sweep_reminders(at => '2026-06-11 10:00 Asia/Kolkata') > 0, true, 'its reminder is due four days before the new day');
+SELECT is((SELECT string_agg(content, ', ') FROM cms_outbox_take('SMS', at => '2026-06-11 10:00 Asia/Kolkata')), 'until 2026-06-15', 'and tells it');
+SELECT is(cms_sweep_expired(at => '2026-06-16 00:00 Asia/Kolkata') > 0, true, 'ended again');
+SELECT is(books(), '(2026-06-15,1)', 'and booked there');
 -- over a change of clocks, and a day that never was
 SELECT play_org('Pacific/Apia');
 SELECT make_offer('apia', '{"outlives_offer": true}');

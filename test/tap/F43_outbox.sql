@@ -1,6 +1,6 @@
 -- F43: messages are taken under a lease, acknowledged, failed, tried again; what no longer applies is cancelled.
 BEGIN;
-SELECT plan(124);
+SELECT plan(127);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set due '''2026-06-16 10:00 Asia/Kolkata'''
@@ -267,6 +267,15 @@ INSERT INTO cms.offer_poc (offer_id, poc_id, days_before) SELECT o('no offer'), 
 SELECT queue_poc('no offer', 'OFFER_REMINDER');
 DELETE FROM cms.offer WHERE offer_id = o('no offer');
 SELECT is(coalesce(take('no offer', :due), state('no offer')), 'CANCELLED REMINDER_REMOVED', 'nor of an offer that was deleted');
+
+SELECT make_offer('few', '{"max_issued": 12, "codes_left_alert": 10, "expires_on": "2026-06-30"}');
+INSERT INTO cms.offer_poc (offer_id, poc_id, days_before) SELECT o('few'), poc_id, 4 FROM cms.poc WHERE name = 'Pia';
+SELECT queue_poc('few', 'CODES_LEFT');
+SELECT is(issue_of('few', 'ann', '2026-06-01 12:00 Asia/Kolkata', 3), 'OK OK OK', 'few codes are left');
+SELECT is(rows_of($$ SELECT content LIKE 'The offer few (________) has 9 codes left.', payload #>> '{offer,codes_left}' FROM cms_outbox_take('few', at => '2026-06-16 10:00 Asia/Kolkata') $$),
+	'(t,9)', 'as many as there are when it is told');
+SELECT alter_offer('few', 'max_issued', '20');
+SELECT is(coalesce(take('few', :later), state('few')), 'CANCELLED REMINDER_REMOVED', 'not when there are enough again');
 
 -- ---- old ones ----------------------------------------------------------------------------------------
 SELECT is((SELECT cms_purge_outbox('3 days', at => :due)), 0::bigint, 'nothing is old enough');
