@@ -35,7 +35,6 @@ PG_FUNCTION_INFO_V1(cms_release);
 
 static bool read_claim(const CmsOffer *offer, CmsClaimant *holder);
 static void read_claimant(CmsClaimant *claimant);
-static bool is_visible(const CmsOffer *offer, const CmsClaimant *claimant);
 static bool insert_claim(const CmsOffer *offer, const CmsClaimant *claimant);
 static bool refresh_claim(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder);
 static void refuse_old_snapshot(int64 offer_id);
@@ -170,13 +169,12 @@ CmsReason
 cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder)
 {
 	memset(holder, 0, sizeof(*holder));
-	/* NULLs are not equal: without a name the index would let a campaign hold any number */
-	if (strcmp(claimant->service, SERVICE_OUTBOUND) == 0 && claimant->consumer_ref == NULL)
+	if (cms_claim_lacks_campaign(claimant))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"consumer_ref\" must not be null for the service OUTBOUND"),
 				 errhint("Name the campaign that uses the offer.")));
-	if (!is_visible(offer, claimant))
+	if (!cms_claim_is_visible(offer->owner_service, offer->owner_ref, claimant))
 		return CMS_NOT_VISIBLE;
 
 	for (;;)
@@ -224,13 +222,20 @@ cms_claim_stands(const CmsOffer *offer)
 		   cms_text_equal(holder.consumer_ref, offer->claim_ref);
 }
 
-static bool
-is_visible(const CmsOffer *offer, const CmsClaimant *claimant)
+bool
+cms_claim_is_visible(const char *owner_service, const char *owner_ref, const CmsClaimant *claimant)
 {
-	if (offer->owner_service == NULL)
+	if (owner_service == NULL)
 		return true;
-	return strcmp(offer->owner_service, claimant->service) == 0 &&
-		   (offer->owner_ref == NULL || cms_text_equal(offer->owner_ref, claimant->consumer_ref));
+	return strcmp(owner_service, claimant->service) == 0 &&
+		   (owner_ref == NULL || cms_text_equal(owner_ref, claimant->consumer_ref));
+}
+
+/* NULLs are not equal: without a name the index would let a campaign hold any number */
+bool
+cms_claim_lacks_campaign(const CmsClaimant *claimant)
+{
+	return strcmp(claimant->service, SERVICE_OUTBOUND) == 0 && claimant->consumer_ref == NULL;
 }
 
 static bool

@@ -26,6 +26,11 @@ extern CmsReason
 cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder);
 /* whether the claim that the offer was compiled with is still there, by the latest snapshot */
 extern bool cms_claim_stands(const CmsOffer *offer);
+/* whether the claimant sees an offer of this owner (F4); NULL: made centrally */
+extern bool
+cms_claim_is_visible(const char *owner_service, const char *owner_ref, const CmsClaimant *claimant);
+/* whether it is OUTBOUND and names no campaign */
+extern bool cms_claim_lacks_campaign(const CmsClaimant *claimant);
 /* the five services; ends with NULL */
 extern const char *const cms_claim_services[];
 /* raises 22023 naming the argument unless it is one of the five services */

@@ -391,7 +391,7 @@ require_offer(const CmsRecord *record, CmsScope scope)
 {
 	if (record->problems != NULL)
 	{
-		cms_settings_preview_scope(record, record->problems->offer, scope);
+		cms_settings_preview_scope(record->problems->offer, scope);
 		return;
 	}
 	cms_record_require(record, "offer_id", "Name the offer that the row belongs to.");

@@ -96,7 +96,10 @@ normalise_code(CmsRecord *record, const char *column, bool may_be_blank)
 							  "%s \"%s\" has characters that no code has",
 							  column,
 							  given);
+			break;
 	}
+	/* a preview goes on without it */
+	cms_record_set_text(record, column, NULL);
 }
 
 /* F11: the sample itself is not kept, only what it fixes. A mask is what a dump holds. */
@@ -116,6 +119,7 @@ normalise_sample(CmsRecord *record)
 						  "Use 5 to 10 letters A to Z, digits, - or _, such as TEST12345.",
 						  "sample_code \"%s\" is not a sample of 5 to 10 characters",
 						  sample);
+		cms_record_set_text(record, "sample_code", NULL);
 		return;
 	}
 	cms_record_set_text(record, "sample_code", mask);

@@ -22,9 +22,12 @@
 #include "template.h"
 #include "text.h"
 
+/* of a preview: enough to go on with */
+#define MOST_PROBLEMS 1000
+
 static int number_of(const CmsRecord *record, const char *column);
-static void
-note(const CmsRecord *record, const char *column, const char *message, const char *hint);
+static void note(const CmsRecord *record, int sqlstate, const char *column, const char *message,
+				 const char *hint);
 
 void
 cms_record_open(CmsRecord *record, FunctionCallInfo fcinfo, bool is_before)
@@ -196,7 +199,7 @@ cms_record_refuse(const CmsRecord *record, int sqlstate, const char *column, con
 
 	if (record->problems != NULL)
 	{
-		note(record, column, text.data, hint);
+		note(record, sqlstate, column, text.data, hint);
 		return false;
 	}
 	ereport(ERROR,
@@ -206,16 +209,30 @@ cms_record_refuse(const CmsRecord *record, int sqlstate, const char *column, con
 			 errtablecolname(record->relation, column)));
 }
 
+/* Once each; and what is no value of its column is not missing too. */
 static void
-note(const CmsRecord *record, const char *column, const char *message, const char *hint)
+note(const CmsRecord *record, int sqlstate, const char *column, const char *message,
+	 const char *hint)
 {
 	MemoryContext before = MemoryContextSwitchTo(record->context);
 	CmsProblem *problem = palloc(sizeof(CmsProblem));
+	bool is_known = false;
+	ListCell *cell;
 
 	problem->column = psprintf("%s%s", record->problems->prefix, column);
 	problem->message = pstrdup(message);
 	problem->hint = hint == NULL ? NULL : pstrdup(hint);
-	record->problems->found = lappend(record->problems->found, problem);
+	foreach (cell, record->problems->found)
+	{
+		const CmsProblem *other = lfirst(cell);
+
+		if (strcmp(other->column, problem->column) == 0 &&
+			(sqlstate == ERRCODE_NOT_NULL_VIOLATION ||
+			 strcmp(other->message, problem->message) == 0))
+			is_known = true;
+	}
+	if (!is_known && list_length(record->problems->found) < MOST_PROBLEMS)
+		record->problems->found = lappend(record->problems->found, problem);
 	MemoryContextSwitchTo(before);
 }
 

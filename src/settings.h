@@ -44,9 +44,8 @@ typedef enum CmsScope
  * transaction. Connects to SPI by itself.
  */
 extern void cms_settings_require_scope(int org, int64 offer_id, CmsScope scope);
-/* the same in a preview, of an offer that is not saved yet: notes a problem of the list's row */
-extern bool
-cms_settings_preview_scope(const CmsRecord *record, const CmsRecord *offer, CmsScope scope);
+/* the same in a preview, of an offer that is not saved yet: notes a problem of the offer */
+extern bool cms_settings_preview_scope(const CmsRecord *offer, CmsScope scope);
 /* forgets what is known of the scopes: the offer changes */
 extern void cms_settings_forget_scope(void);
 

@@ -200,23 +200,27 @@ refuse_list(int org, int64 offer_id, CmsScope scope)
 					 offer_id)));
 }
 
+/* A problem of the offer, told once, however many rows the list has. */
 bool
-cms_settings_preview_scope(const CmsRecord *record, const CmsRecord *offer, CmsScope scope)
+cms_settings_preview_scope(const CmsRecord *offer, CmsScope scope)
 {
 	const char *column = scopes[scope].column;
+	const char *row = offer->problems->prefix;
 
 	if (column == NULL ||
 		!(scope == CMS_SCOPE_AUDIENCE ? !cms_record_true(offer, column)
 									  : cms_record_is(offer, column, scopes[scope].unused)))
 		return true;
-	return cms_record_refuse(
-		record,
-		CMS_ERRCODE_LIST_NOT_USED,
-		column,
-		psprintf("Set %s to %s, or leave the list out.", column, scopes[scope].used),
-		"the offer does not use this list: its %s is %s",
-		column,
-		scopes[scope].unused);
+	offer->problems->prefix = "";
+	cms_record_refuse(offer,
+					  CMS_ERRCODE_LIST_NOT_USED,
+					  column,
+					  psprintf("Set %s to %s, or leave the list out.", column, scopes[scope].used),
+					  "the offer does not use the list that is given: its %s is %s",
+					  column,
+					  scopes[scope].unused);
+	offer->problems->prefix = row;
+	return false;
 }
 
 void

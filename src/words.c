@@ -19,7 +19,7 @@
 
 static const char *sign_of(const char *currency);
 static char *group_digits(const char *digits, int after_first);
-static char *ordinal(int day);
+static char *day_name(int day);
 static char *runs(uint32 days, int first, int last, char *(*name)(int day), int shortest);
 static char *weekday_name(int day);
 static bool steers(pg_wchar c);
@@ -197,6 +197,16 @@ cms_words_time(TimeADT time)
 }
 
 char *
+cms_words_slot(TimeADT from, TimeADT to)
+{
+	return psprintf("%s%s%s%s",
+					cms_words_time(from),
+					GetDatabaseEncoding() == PG_UTF8 ? "–" : "-",
+					cms_words_time(to),
+					to < from ? " of the next day" : "");
+}
+
+char *
 cms_words_weekdays(uint32 days)
 {
 	return runs(days << 1, 1, 7, weekday_name, 3);
@@ -214,21 +224,24 @@ weekday_name(int day)
 char *
 cms_words_month_days(uint32 days)
 {
-	return psprintf("the %s", runs(days, 1, 31, ordinal, 3));
+	return psprintf("the %s", runs(days, 1, 31, day_name, 3));
+}
+
+char *
+cms_words_ordinal(int64 number)
+{
+	static const char *const ends[] = {"th", "st", "nd", "rd"};
+	int unit = number % 10;
+
+	if (unit > 3 || number / 10 % 10 == 1)
+		unit = 0;
+	return psprintf("%s%s", cms_words_number(number), ends[unit]);
 }
 
 static char *
-ordinal(int day)
+day_name(int day)
 {
-	const char *end = "th";
-
-	if (day % 10 == 1 && day != 11)
-		end = "st";
-	else if (day % 10 == 2 && day != 12)
-		end = "nd";
-	else if (day % 10 == 3 && day != 13)
-		end = "rd";
-	return psprintf("%d%s", day, end);
+	return cms_words_ordinal(day);
 }
 
 /* Days one after the other, "shortest" of them or more, are told by the first and the last. */

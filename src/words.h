@@ -21,12 +21,16 @@ extern char *cms_words_number(int64 number);
 extern char *cms_words_count(int64 number, const char *one, const char *many);
 /* "once", "twice", "5 times" */
 extern char *cms_words_times(int64 number);
+/* "1st", "22nd", "13th" */
+extern char *cms_words_ordinal(int64 number);
 /* "A", "A and B", "A, B and C" */
 extern char *cms_words_list(const char *const *items, int count, const char *conjunction);
 /* "31 December 2025" */
 extern char *cms_words_date(DateADT day);
 /* "10:00", "10:00:30" */
 extern char *cms_words_time(TimeADT time);
+/* "10:00–18:00", "22:00–02:00 of the next day" */
+extern char *cms_words_slot(TimeADT from, TimeADT to);
 /* "Monday to Friday and Sunday"; bit 0 = Monday */
 extern char *cms_words_weekdays(uint32 days);
 /* "the 1st, the 2nd and the 15th to 31st"; bit 1 ... bit 31 */

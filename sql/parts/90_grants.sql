@@ -92,8 +92,11 @@ GRANT SELECT ON cms.job_status TO cms_manager, cms_issuer, cms_analyst;
 -- what is asked about offers
 GRANT EXECUTE ON FUNCTION cms.cms_series(text, text[], boolean, timestamptz, int)
 	TO cms_manager, cms_issuer, cms_redeemer, cms_analyst;
-GRANT EXECUTE ON FUNCTION cms.cms_offers(text, boolean, text, text, text, boolean, int, text, timestamptz, int)
+GRANT EXECUTE ON FUNCTION cms.cms_offers(text, boolean, text, text, text, boolean, int, text, timestamptz, int),
+	cms.cms_offer_info(bigint, timestamptz, int)
 	TO cms_manager, cms_analyst;
+GRANT EXECUTE ON FUNCTION cms.cms_preview_offer(jsonb, timestamptz, int), cms.cms_preview_offer(bigint, timestamptz, int)
+	TO cms_manager;
 
 -- actions
 GRANT EXECUTE ON FUNCTION cms.cms_generate_codes(bigint, bigint, timestamptz, int),
