@@ -31,6 +31,7 @@
 #include "claim.h"
 #include "counter.h"
 #include "issue_code.h"
+#include "issue_set.h"
 #include "lock.h"
 #include "message.h"
 #include "plan.h"
@@ -49,6 +50,7 @@ static bool attempt(CmsIssue *issue);
 static void read_totals(CmsIssue *issue);
 static bool guarded_attempt(CmsIssue *issue);
 static void issue_all(CmsIssue *issue);
+static void issue_one_by_one(CmsIssue *issue, int begin, int end);
 static bool any_refused(const CmsIssue *issue);
 static bool claim_for_issuer(CmsIssue *issue);
 static void lock_customers(CmsIssue *issue);
@@ -288,17 +290,15 @@ static void
 issue_all(CmsIssue *issue)
 {
 	cms_issue_code_prepare(issue);
-	for (int i = 0; i < issue->nlines && !issue->wait_for_stock; i++)
+	for (int begin = 0; begin < issue->nlines; begin += CMS_ISSUE_SET_LINES)
 	{
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextSwitchTo(issue->line_context);
-		while (!issue_line(issue, i))
-			CHECK_FOR_INTERRUPTS();
-		MemoryContextSwitchTo(issue->context);
-		MemoryContextReset(issue->line_context);
+		int end = Min(begin + CMS_ISSUE_SET_LINES, issue->nlines);
+
+		if (!cms_issue_set_fits(issue) || !cms_issue_set(issue, begin, end))
+			issue_one_by_one(issue, begin, end);
+		if (issue->wait_for_stock)
+			return;
 	}
-	if (issue->wait_for_stock)
-		return;
 	if (issue->issued > 0)
 		count_issued(issue);
 	cms_counter_positions_give_back(issue->offer->org, issue->offer->offer_id, issue->positions);
@@ -309,6 +309,20 @@ issue_all(CmsIssue *issue)
 		if (IsolationUsesXactSnapshot())
 			cms_plan_conflict("release of the offer");
 		issue->claim_gone = true;
+	}
+}
+
+static void
+issue_one_by_one(CmsIssue *issue, int begin, int end)
+{
+	for (int i = begin; i < end && !issue->wait_for_stock; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(issue->line_context);
+		while (!issue_line(issue, i))
+			CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(issue->context);
+		MemoryContextReset(issue->line_context);
 	}
 }
 

@@ -298,6 +298,20 @@ choose_code(CmsIssue *issue, CmsIssueLine *line, char *code, bool *may_be_reserv
 	return line->reason == CMS_OK;
 }
 
+bool
+cms_issue_code_choose(CmsIssue *issue, CmsIssueLine *line, char *code)
+{
+	bool may_be_reserved;
+
+	if (!choose_code(issue, line, code, &may_be_reserved))
+		return false;
+	Assert(!may_be_reserved);
+	issue->draws = 0;
+	if (issue->offer->method == CMS_METHOD_RANDOMISED)
+		use_position(issue);
+	return true;
+}
+
 /* False: the space is crowded. */
 static bool
 draw_code(CmsIssue *issue, char *code, bool *may_be_reserved)

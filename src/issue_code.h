@@ -51,6 +51,11 @@ extern void cms_issue_code_prepare(CmsIssue *issue);
  * issue->wait_for_stock is set.
  */
 extern bool cms_issue_code_give(CmsIssue *issue, int i, int nth);
+/*
+ * The code for a coupon that the caller writes, of no stock, in a call of many lines. False:
+ * there is none, which is the line's reason, or drawing is no way to find one.
+ */
+extern bool cms_issue_code_choose(CmsIssue *issue, CmsIssueLine *line, char *code);
 /* takes back what give wrote */
 extern void cms_issue_code_take_back(CmsIssue *issue, int i);
 

@@ -12,12 +12,10 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
-#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "args.h"
@@ -34,12 +32,10 @@
 
 PG_FUNCTION_INFO_V1(cms_load_codes_step);
 PG_FUNCTION_INFO_V1(cms_load_codes);
-PG_FUNCTION_INFO_V1(cms_code_upload_insert);
 
 static int read_lines(CmsPlan *plan, const CmsUpload *upload, int most, CmsUploadLine *lines);
 static void remove_loaded(int org, const CmsUploadLine *lines, int nlines);
 static int keep_rejected(int org, const CmsUploadLine *lines, int nlines);
-static void column_of(TriggerData *trigger, const char *name, Datum *value, char *null);
 
 /* Two statements, because each goes along the index and stops; one with OR would read all lines. */
 static CmsPlan lines_of_offer = {"SELECT l.line, l.code, l.customer_id FROM cms.code_upload_line l"
@@ -71,13 +67,6 @@ static CmsPlan step = {
 	"SELECT s.lines, s.loaded, s.rejected FROM cms.cms_load_codes_step($1, $2, $3, $4) AS s",
 	4,
 	{INT8OID, INT4OID, TIMESTAMPTZOID, INT4OID}};
-
-static CmsPlan insert_line = {
-	"INSERT INTO cms.code_upload_line"
-	" (org_id, line, offer_id, code, customer_id, uploaded_by, uploaded_at)"
-	" VALUES ($1, COALESCE($2, nextval('cms.code_upload_line_seq')), $3, $4, $5, $6, $7)",
-	7,
-	{INT4OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}};
 
 /* cms_load_codes_step(offer_id, batch, at, org) */
 Datum
@@ -240,55 +229,4 @@ cms_load_codes(PG_FUNCTION_ARGS)
 	bool nulls[2] = {false};
 
 	PG_RETURN_DATUM(cms_result_row(fcinfo, caller, values, nulls));
-}
-
-/*
- * INSTEAD OF INSERT on cms.code_upload. Nothing about the code or the offer is
- * checked here, so that a file comes in as it is; but whose org it is.
- */
-Datum
-cms_code_upload_insert(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-	Datum values[7];
-	char nulls[] = "       ";
-	int org;
-
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_INSTEAD(trigger->tg_event) ||
-		!TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("cms_code_upload_insert is a trigger for INSTEAD OF INSERT")));
-
-	column_of(trigger, "org_id", &values[0], &nulls[0]);
-	if (nulls[0] == 'n')
-		org = cms_org_default();
-	else
-	{
-		org = DatumGetInt32(values[0]);
-		cms_org_require(org);
-	}
-	values[0] = Int32GetDatum(org);
-	nulls[0] = ' ';
-	column_of(trigger, "line", &values[1], &nulls[1]);
-	column_of(trigger, "offer_id", &values[2], &nulls[2]);
-	column_of(trigger, "code", &values[3], &nulls[3]);
-	column_of(trigger, "customer_id", &values[4], &nulls[4]);
-	values[5] = CStringGetTextDatum(cms_org_caller_name());
-	values[6] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-
-	SPI_connect();
-	cms_plan_run(&insert_line, values, nulls, false);
-	SPI_finish();
-	PG_RETURN_POINTER(trigger->tg_trigtuple);
-}
-
-static void
-column_of(TriggerData *trigger, const char *name, Datum *value, char *null)
-{
-	TupleDesc desc = RelationGetDescr(trigger->tg_relation);
-	bool isnull;
-
-	*value = SPI_getbinval(trigger->tg_trigtuple, desc, SPI_fnumber(desc, name), &isnull);
-	*null = isnull ? 'n' : ' ';
 }

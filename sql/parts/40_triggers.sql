@@ -26,9 +26,13 @@ COMMENT ON FUNCTION cms.cms_settings_event() IS 'Trigger: writes an event for ea
 CREATE FUNCTION cms.cms_guard() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'cms_guard';
 COMMENT ON FUNCTION cms.cms_guard() IS 'Trigger: refuses direct changes of what only the actions write, and TRUNCATE of settings.';
+-- fired for each line of a file, likewise: it only puts the line aside
 CREATE FUNCTION cms.cms_code_upload_insert() RETURNS trigger
-	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_code_upload_insert';
+	LANGUAGE c AS 'MODULE_PATHNAME', 'cms_code_upload_insert';
 COMMENT ON FUNCTION cms.cms_code_upload_insert() IS 'Trigger: a line that arrives in code_upload.';
+CREATE FUNCTION cms.cms_code_upload_store() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_code_upload_store';
+COMMENT ON FUNCTION cms.cms_code_upload_store() IS 'Trigger: writes the lines that a statement has brought into code_upload.';
 
 CREATE TRIGGER check_row BEFORE INSERT OR UPDATE OR DELETE ON cms.org
 	FOR EACH ROW EXECUTE FUNCTION cms.cms_org_check();
@@ -123,3 +127,5 @@ $$;
 
 CREATE TRIGGER arrive INSTEAD OF INSERT ON cms.code_upload
 	FOR EACH ROW EXECUTE FUNCTION cms.cms_code_upload_insert();
+CREATE TRIGGER store AFTER INSERT ON cms.code_upload
+	FOR EACH STATEMENT EXECUTE FUNCTION cms.cms_code_upload_store();
