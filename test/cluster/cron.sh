@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The jobs that cms_schedule has pg_cron run, as a role that may sweep and nothing else. They are made, changed and ended, any number of times; and whoever cannot have
-# them is told why, and what to do.
+# pg_cron runs the jobs of cms_schedule, by background workers and by connections, as a role that may sweep
+# and nothing else: the outbox fills. Jobs are made, changed and ended, any number of times; and whoever
+# cannot have them is told why, and what to do.
 # server: --preload pg_cron --set cron.use_background_workers=on
 set -euo pipefail
 
@@ -23,6 +24,19 @@ refused() { # name pattern query [psql arguments]
 		not_ok "$1: $2"
 		awk '{ print "#   " $0 }' <<<"$is"
 	fi
+}
+
+wait_for() { # name query that answers t, within three minutes
+	local tries
+	for ((tries = 0; tries < 360; tries++)); do
+		if [ "$(sql -c "$2")" = t ]; then
+			ok "$1"
+			return
+		fi
+		sleep 0.5
+	done
+	not_ok "$1: not within three minutes"
+	sql -x -c 'SELECT * FROM cron.job_run_details ORDER BY runid DESC LIMIT 3' | awk '{ print "#   " $0 }'
 }
 
 # ---- what is missing -----------------------------------------------------------------------------
@@ -95,4 +109,52 @@ sql -d "night's shop" -c 'SELECT * FROM cms.cms_unschedule()' >"$CMS_SERVER_DIR/
 sed -n '/^SELECT/p' "$CMS_SERVER_DIR/there" | sql -f - >/dev/null
 expect 'and end them' 0 'SELECT count(*) FROM cron.job'
 
+# ---- real runs ------------------------------------------------------------------------------------------
+# A reminder of the day before is due since midnight; in this zone it is midday now, so that the day lasts.
+zone=Etc/GMT$(date -u +%H | awk '{ n = $1 - 12; printf "%+d", n }')
+[ "$zone" != Etc/GMT+0 ] || zone=UTC
+sql -v zone="$zone" <<'SQL'
+INSERT INTO cms.org (name, time_zone) VALUES ('cron', :'zone');
+CREATE FUNCTION today(days int) RETURNS date LANGUAGE sql AS $$
+	SELECT (now() AT TIME ZONE time_zone)::date + days FROM cms.org WHERE name = 'cron' $$;
+INSERT INTO cms.offer (name, code, discount_type, discount_value, code_method, expires_on, expiry_notice) VALUES
+	('reminded', 'REMINDED', 'FIXED_AMOUNT', 10, 'UPLOADED', today(1), false),
+	('later', 'LATER', 'FIXED_AMOUNT', 10, 'UPLOADED', today(1), false),
+	('over', 'OVER', 'FIXED_AMOUNT', 10, 'UPLOADED', today(-1), true);
+INSERT INTO cms.offer_reminder (offer_id, days_before, time_of_day, channel, content)
+SELECT offer_id, 1, '00:00', 'SMS', 'Until tomorrow: {code}' FROM cms.offer WHERE code = 'REMINDED';
+SELECT count(*) FROM cms.offer o, LATERAL cms.cms_upload_codes(o.offer_id, ARRAY[o.code || '-1', o.code || '-2'], '{asha,ravi}',
+	at => now() - interval '10 days') \g /dev/null
+SELECT count(*) FROM cms.cms_schedule() \g /dev/null
+SQL
+expect 'nothing is queued yet' 0 'SELECT count(*) FROM cms.outbox'
+wait_for 'by a background worker the outbox fills' "SELECT count(*) = 4 FROM cms.outbox"
+expect 'with what was due' 'EXPIRY_NOTICE,OVER,asha EXPIRY_NOTICE,OVER,ravi REMINDER,REMINDED,asha REMINDER,REMINDED,ravi' \
+	"SELECT string_agg(m, ' ' ORDER BY m) FROM (SELECT concat_ws(',', kind, code, customer_id) AS m FROM cms.outbox JOIN cms.offer USING (org_id, offer_id)) x"
+wait_for 'the run is in the history' "SELECT count(*) > 0 FROM cron.job_run_details WHERE username = 'coupon_jobs' AND status = 'succeeded'"
+
+# From now on by connections, as any client: the socket is where this server has it.
+sql -c "ALTER SYSTEM SET cron.use_background_workers = off" -c "ALTER SYSTEM SET cron.host = '$CMS_SERVER_DIR/socket'"
+"$CMS_SERVER" ctl restart
+expect 'jobs follow cron.host' 'CHANGED,CHANGED,CHANGED' "SELECT string_agg(state, ',') FROM cms.cms_schedule()"
+sql -c "INSERT INTO cms.offer_reminder (offer_id, days_before, time_of_day, channel, content)
+	SELECT offer_id, 1, '00:00', 'SMS', 'Until tomorrow: {code}' FROM cms.offer WHERE code = 'LATER'"
+wait_for 'by a connection the outbox fills' 'SELECT count(*) = 6 FROM cms.outbox'
+expect 'and nothing is there twice' 6 'SELECT count(DISTINCT (kind, coupon_id)) FROM cms.outbox'
+wait_for 'this run is in the history too' "SELECT count(*) > 1 FROM cron.job_run_details WHERE username = 'coupon_jobs' AND status = 'succeeded'"
+expect 'no run failed' 0 "SELECT count(*) FROM cron.job_run_details WHERE status = 'failed'"
+
+# What runs by night, as the role runs it.
+purge=$(sql -c "SELECT command FROM cron.job WHERE jobname = 'cms purge postgres'")
+history=$(sql -c "SELECT command FROM cron.job WHERE jobname = 'cms history postgres'")
+expect 'the role may purge' 0 "$purge" -U coupon_jobs
+sql -c "UPDATE cron.job_run_details SET end_time = now() - interval '15 days', start_time = NULL
+	WHERE runid = (SELECT min(runid) FROM cron.job_run_details)" -c "INSERT INTO cron.job_run_details (jobid, runid, username, status, end_time)
+	VALUES (0, -1, 'somebody', 'succeeded', '2020-01-01'), (0, -2, 'coupon_jobs', 'failed', NULL)"
+runs=$(sql -c "SELECT count(*) - 1 FROM cron.job_run_details WHERE username = 'coupon_jobs' AND runid > 0")
+sql -U coupon_jobs -c "$history"
+expect 'its old runs go, those that never began too, and nothing of others' "$runs of coupon_jobs, 1 of somebody" \
+	"SELECT string_agg(n || ' of ' || username, ', ' ORDER BY username) FROM (SELECT username, count(*) AS n FROM cron.job_run_details GROUP BY 1) x"
+expect 'ended for good' 3 'SELECT count(*) FROM cms.cms_unschedule()'
+expect 'and nothing is left of them' 0 'SELECT count(*) FROM cron.job'
 exit $failed
