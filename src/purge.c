@@ -67,6 +67,9 @@ static CmsPlan next_offer = {
 	3,
 	{INT4OID, INT8OID, TIMESTAMPTZOID}};
 
+/* messages that are done with are kept for so long in any case */
+#define MESSAGE_DAYS 3
+
 #define PURGE_LOG(log, key, time, condition)                                 \
 	"WITH old AS MATERIALIZED (SELECT t." key " FROM cms." log " t"          \
 	" WHERE t.org_id = $1 AND t." time " < $2" condition " ORDER BY t." time \
@@ -208,6 +211,8 @@ keep_as_org_says(CmsPurge *purge)
 		purge->holds_before = logs;
 	if (purge->messages_before == DT_NOBEGIN)
 		purge->messages_before = logs;
+	/* the row of a reminder keeps it from being queued again on its day, wherever that is longest */
+	purge->messages_before = Min(purge->messages_before, purge->at - MESSAGE_DAYS * USECS_PER_DAY);
 }
 
 static void

@@ -65,16 +65,6 @@ CREATE FUNCTION cms.cms_outbox_retry(
 COMMENT ON FUNCTION cms.cms_outbox_retry(bigint[], timestamptz, int) IS
 'Brings dead messages back, as if they had never been tried, and lets those that wait after a failure be taken at once (F43). When they are taken they are looked at like all others. Reasons: MESSAGE_NOT_FOUND, NOT_DEAD. Errors: 22004 and 22023 arguments; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
 
-CREATE FUNCTION cms.cms_purge_outbox(
-	older_than interval DEFAULT '30 days', how_many int DEFAULT 10000,
-	at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
-	RETURNS bigint
-	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
-	AS 'MODULE_PATHNAME', 'cms_purge_outbox';
-COMMENT ON FUNCTION cms.cms_purge_outbox(interval, int, timestamptz, int) IS
-'Removes messages that were delivered, given up or cancelled longer ago than older_than (at least 3 days), at most how_many, the oldest first, and answers how many it was (F43). org NULL: of all orgs that the caller may act for. Any number may run at once. Errors: 22004 and 22023 arguments; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
-
 -- Sending a coupon again (F21), and changing when coupons end (F23).
 
 CREATE TYPE cms.cms_resend_result AS (

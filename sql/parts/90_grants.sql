@@ -154,7 +154,6 @@ GRANT EXECUTE ON FUNCTION cms.cms_outbox_take(text, int, interval, int, timestam
 	cms.cms_outbox_failed(bigint[], text, bigint, int, interval, timestamptz, int)
 	TO cms_sender;
 GRANT EXECUTE ON FUNCTION cms.cms_outbox_retry(bigint[], timestamptz, int) TO cms_sender, cms_manager;
-GRANT EXECUTE ON FUNCTION cms.cms_purge_outbox(interval, int, timestamptz, int) TO cms_manager, cms_admin, cms_sweeper;
 GRANT EXECUTE ON FUNCTION cms.cms_generate_all_step(bigint, bigint, int, int) TO cms_manager;
 GRANT EXECUTE ON PROCEDURE cms.cms_generate_all(bigint, bigint, text, int, timestamptz, int, bigint, bigint) TO cms_manager;
 GRANT EXECUTE ON FUNCTION cms.cms_issue_all_step(bigint, text[], int, int, text, text, boolean, timestamptz, int)

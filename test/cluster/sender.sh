@@ -13,6 +13,7 @@ done
 work=$(mktemp -d)
 senders=()
 catcher=''
+# shellcheck disable=SC2317  # called at the end
 stop() {
 	[ ${#senders[@]} = 0 ] || kill -9 "${senders[@]}" 2>/dev/null || true
 	[ -z "$catcher" ] || kill "$catcher" 2>/dev/null || true

@@ -158,10 +158,10 @@ SELECT counted();
 
 -- logs
 UPDATE cms.org SET record_attempts = true WHERE org_id = cms_current_org();
-SELECT is((SELECT count(*) FROM cms.request WHERE requested_at < now() + interval '1 s') > 5, true, 'keys were used');
+SELECT is((SELECT count(*) FROM cms.request WHERE requested_at < clock_timestamp() + interval '1 s') > 5, true, 'keys were used');
 SELECT is(cms_purge(requests_before => now(), at => now()), 0::bigint, 'not older than now');
-SELECT is(cms_purge(requests_before => now() + interval '1 s', how_many => 3, at => now() + interval '1 h'), 3::bigint, 'requests go, a bounded number');
-SELECT is(cms_purge(requests_before => now() + interval '1 s', at => now() + interval '1 h') > 0, true, 'the rest');
+SELECT is(cms_purge(requests_before => clock_timestamp() + interval '1 s', how_many => 3, at => clock_timestamp() + interval '1 h'), 3::bigint, 'requests go, a bounded number');
+SELECT is(cms_purge(requests_before => clock_timestamp() + interval '1 s', at => clock_timestamp() + interval '1 h') > 0, true, 'the rest');
 SELECT is_empty($$ SELECT FROM cms.request WHERE org_id = cms_current_org() $$, 'none is left');
 SELECT is(use_of('NOSUCH', 'ann', :t), 'CODE_NOT_FOUND', 'an attempt is recorded');
 SELECT is(cms_purge(attempts_before => clock_timestamp() + interval '1 s', at => clock_timestamp() + interval '1 h'), 1::bigint, 'and goes');
