@@ -18,6 +18,7 @@
 #include "plan.h"
 #include "redeem.h"
 #include "result.h"
+#include "refresh_summary.h"
 #include "text.h"
 
 PG_FUNCTION_INFO_V1(cms_complete_redemption);
@@ -35,6 +36,7 @@ typedef struct Completion
 {
 	int org;
 	int64 redemption_id;
+	int64 offer_id;
 	Bill given;
 	Jsonb *details;
 	TimestampTz at;
@@ -73,7 +75,7 @@ static void write_completion(const Completion *c);
 static CmsPlan lock = {
 	"SELECT r.bill_ref, r.bill_amount, r.store_id, r.till_id, r.redeemed_at, r.reversed_at IS NOT NULL,"
 	" (SELECT min(n.key COLLATE \"C\") FROM jsonb_each($3) n WHERE (r.details -> n.key) <> n.value),"
-	" EXISTS (SELECT FROM jsonb_each($3) n WHERE (r.details ? n.key) IS NOT TRUE)"
+	" EXISTS (SELECT FROM jsonb_each($3) n WHERE (r.details ? n.key) IS NOT TRUE), r.offer_id"
 	" FROM cms.redemption r WHERE r.org_id = $1 AND r.redemption_id = $2 FOR NO KEY UPDATE",
 	3,
 	{INT4OID, INT8OID, JSONBOID}};
@@ -168,6 +170,7 @@ read_redemption(Completion *c)
 	c->reversed = cms_row_bool(0, 6, false);
 	c->other_detail = cms_row_text(0, 7);
 	c->new_details = cms_row_bool(0, 8, false);
+	c->offer_id = cms_row_int64(0, 9, 0);
 }
 
 /*
@@ -245,4 +248,7 @@ write_completion(const Completion *c)
 	cms_param_instant(&params, Max(c->at, c->redeemed_at));
 	cms_param_text(&params, cms_org_caller_name());
 	cms_plan_write(&complete, params.values, params.nulls);
+	/* no counter tells that */
+	if (c->recorded.store == NULL && c->place.store != NULL)
+		cms_summary_mark(c->org, c->offer_id);
 }

@@ -76,6 +76,26 @@ static CmsPlan remains[] = {
 		.argtypes = {INT4OID, INT8OID},
 	},
 	{
+		.text = "DELETE FROM cms.issue_summary WHERE org_id = $1 AND offer_id = $2",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT8OID},
+	},
+	{
+		.text = "DELETE FROM cms.use_summary WHERE org_id = $1 AND offer_id = $2",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT8OID},
+	},
+	{
+		.text = "DELETE FROM cms.summary_mark WHERE org_id = $1 AND offer_id = $2",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT8OID},
+	},
+	{
+		.text = "DELETE FROM cms.summary_offer WHERE org_id = $1 AND offer_id = $2",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT8OID},
+	},
+	{
 		.text = "DELETE FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2",
 		.nargs = 2,
 		.argtypes = {INT4OID, INT8OID},

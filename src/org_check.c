@@ -57,6 +57,26 @@ static CmsPlan remains[] = {
 		.argtypes = {INT4OID},
 	},
 	{
+		.text = "DELETE FROM cms.issue_summary WHERE org_id = $1",
+		.nargs = 1,
+		.argtypes = {INT4OID},
+	},
+	{
+		.text = "DELETE FROM cms.use_summary WHERE org_id = $1",
+		.nargs = 1,
+		.argtypes = {INT4OID},
+	},
+	{
+		.text = "DELETE FROM cms.summary_mark WHERE org_id = $1",
+		.nargs = 1,
+		.argtypes = {INT4OID},
+	},
+	{
+		.text = "DELETE FROM cms.summary_offer WHERE org_id = $1",
+		.nargs = 1,
+		.argtypes = {INT4OID},
+	},
+	{
 		.text = "DELETE FROM cms.event WHERE org_id = $1",
 		.nargs = 1,
 		.argtypes = {INT4OID},

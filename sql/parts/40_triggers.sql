@@ -85,7 +85,8 @@ BEGIN
 		'offer_version', 'offer_key', 'request', 'outbox',
 		'job', 'purged_coupon', 'offer_purge',
 		'event',
-		'reminder_pass', 'offer_expiry', 'expiry_mark', 'sweep_offer', 'codes_left_told', 'sweep_run']
+		'reminder_pass', 'offer_expiry', 'expiry_mark', 'sweep_offer', 'codes_left_told', 'sweep_run',
+		'summary_offer', 'issue_summary', 'use_summary', 'summary_mark']
 	LOOP
 		EXECUTE pg_catalog.format('CREATE TRIGGER written_by_actions_only BEFORE UPDATE OR DELETE OR TRUNCATE ON cms.%I
 			FOR EACH STATEMENT EXECUTE FUNCTION cms.cms_guard()', table_name);

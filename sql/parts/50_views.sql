@@ -170,7 +170,7 @@ CREATE VIEW cms.redemption_rate_by_day WITH (security_barrier) AS
 	JOIN cms.offer o ON o.org_id = g.org_id AND o.offer_id = d.offer_id
 	WHERE g.org_id = ANY ((SELECT cms.cms_my_orgs())::int[])
 	GROUP BY g.org_id, d.offer_id, o.name, d.day;
-COMMENT ON VIEW cms.redemption_rate_by_day IS 'Issues and redemptions of each offer by day, in the org''s zone. It reads all coupons of the org: at millions of them ask for one offer_id.';
+COMMENT ON VIEW cms.redemption_rate_by_day IS 'Issues and redemptions of each offer by day, in the org''s zone. As of now: it reads all coupons of the org; cms.activity_by_day tells the same from summaries.';
 COMMENT ON COLUMN cms.redemption_rate_by_day.org_id IS 'The org.';
 COMMENT ON COLUMN cms.redemption_rate_by_day.offer_id IS 'The offer.';
 COMMENT ON COLUMN cms.redemption_rate_by_day.name IS 'Its name.';

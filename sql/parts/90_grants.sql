@@ -72,6 +72,10 @@ GRANT SELECT (org_id, message_id, kind, channel, status, offer_id, coupon_id, cu
 GRANT SELECT, DELETE ON cms.attempt TO cms_manager;
 GRANT SELECT (org_id, attempt_id, action, reason, unknown_code, offer_id, coupon_id, customer_id, store_id, till_id,
 	bill_ref, bill_amount, attempted_at, recorded_at, recorded_by) ON cms.attempt TO cms_analyst;
+GRANT SELECT ON cms.activity_by_day, cms.activity_by_place, cms.cohort_by_issue_day, cms.summary_status,
+	cms.redemption_rate_by_zone, cms.redemption_rate_by_concept, cms.redemption_rate_by_discount_type,
+	cms.time_to_redemption TO cms_manager, cms_analyst;
+GRANT EXECUTE ON FUNCTION cms.cms_refresh_summary(int, int, int) TO cms_manager, cms_admin, cms_sweeper;
 -- not even a manager takes an event back; who runs the server lets old ones go
 GRANT SELECT ON cms.event TO cms_manager, cms_admin;
 GRANT SELECT ON cms.event_log TO cms_manager, cms_analyst, cms_admin;

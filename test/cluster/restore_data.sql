@@ -191,6 +191,11 @@ FROM cms.cms_upload_codes(pg_temp.o('over'), '{gone-1,gone-2,kept-1}', '{c1,c2,c
 INSERT INTO done SELECT 'redeem', redeemed FROM cms.cms_redeem('kept-1', 'c3', 10, 'bill 13', at => '2020-05-02 10:00+00');
 INSERT INTO done SELECT 'purge', cms.cms_purge('2021-01-01', at => '2025-03-08 10:00+00') = 2;
 
+-- summaries, and a redemption that was given its store since
+INSERT INTO done SELECT 'summary', cms.cms_refresh_summary(org => 1) > 5;
+INSERT INTO done SELECT 'completed since', c.completed FROM cms.cms_complete_redemption(
+	(SELECT max(redemption_id) FROM cms.redemption WHERE org_id = 1 AND store_id IS NULL AND till_id IS NULL AND reversed_at IS NULL), store_id => 'S2') c;
+
 -- what users add
 CREATE VIEW public.running AS SELECT offer_id, name, issued FROM cms.offer_dashboard WHERE status = 'ACTIVE';
 CREATE TABLE public.note (org_id int, offer_id bigint, note text, FOREIGN KEY (org_id, offer_id) REFERENCES cms.offer);

@@ -40,6 +40,7 @@ FROM (SELECT 'org_id_seq' AS name, max(org_id)::bigint AS highest FROM cms.org
 	UNION ALL SELECT 'message_id_seq', max(message_id) FROM cms.outbox
 	UNION ALL SELECT 'lease_seq', max(lease) FROM cms.outbox
 	UNION ALL SELECT 'expiry_mark_id_seq', max(mark_id) FROM cms.expiry_mark
+	UNION ALL SELECT 'summary_mark_id_seq', max(mark_id) FROM cms.summary_mark
 	UNION ALL SELECT 'event_id_seq', max(event_id) FROM cms.event
 	UNION ALL SELECT 'offer_version_seq', coalesce(max(version), 0) FROM cms.offer_version) v
 LEFT JOIN pg_sequences q ON q.schemaname = 'cms' AND q.sequencename = v.name
@@ -47,7 +48,7 @@ WHERE v.highest IS NULL OR v.highest > coalesce(q.last_value, 0);
 SELECT 'the sequence ' || q.sequencename || ' is not looked at' FROM pg_sequences q
 WHERE q.schemaname = 'cms' AND q.sequencename NOT IN ('org_id_seq', 'poc_id_seq', 'offer_id_seq', 'offer_window_id_seq',
 	'offer_reminder_id_seq', 'coupon_id_seq', 'redemption_id_seq', 'hold_id_seq', 'attempt_id_seq', 'code_upload_line_seq',
-	'message_id_seq', 'lease_seq', 'expiry_mark_id_seq', 'event_id_seq', 'job_id_seq', 'offer_version_seq');
+	'message_id_seq', 'lease_seq', 'expiry_mark_id_seq', 'event_id_seq', 'summary_mark_id_seq', 'job_id_seq', 'offer_version_seq');
 
 SELECT format('SELECT %L WHERE NOT EXISTS (SELECT FROM %s)', 'nothing in ' || c.oid::regclass, c.oid::regclass)
 FROM pg_class c WHERE c.relnamespace = 'cms'::regnamespace AND c.relkind = 'r' AND c.relname <> 'offer_version' \gexec

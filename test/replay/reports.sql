@@ -67,3 +67,27 @@ FROM cms.redemption_rate_by_store v JOIN stores s USING (offer_id, store_id)
 WHERE (v.uses, v.bill_amount, v.issued) = (s.uses, s.bill_amount, (SELECT f.issued FROM from_files f WHERE f.offer_id = v.offer_id))
 	AND v.redeemed = v.uses;
 SELECT 'redemption_rate_by_service: issued', sum(issued), 800199 FROM cms.redemption_rate_by_service;
+
+-- the summaries, against the files and against the reports of the present
+SELECT 'activity_by_day: days that equal the files', count(*), (SELECT count(*) FROM days)
+FROM cms.activity_by_day v JOIN days d USING (offer_id, day)
+WHERE (v.issued, v.redeemed, v.uses, v.reversed) = (d.issued, d.redeemed, d.uses, 0)
+	AND v.redemption_rate IS NOT DISTINCT FROM d.redeemed / nullif(d.issued, 0);
+SELECT 'that equal the report of the present', count(*), (SELECT count(*) FROM days)
+FROM cms.activity_by_day v JOIN by_day d USING (offer_id, day)
+WHERE (v.issued, v.redeemed, v.uses, v.discount) = (d.issued, d.redeemed, d.uses, d.discount);
+SELECT 'activity_by_place: stores of offers that equal the files', count(*), (SELECT count(*) FROM stores)
+FROM (SELECT offer_id, entity_id AS store_id, sum(uses) AS uses, sum(bill_amount) AS bill_amount
+	FROM cms.activity_by_place WHERE entity_type = 'STORE' GROUP BY 1, 2) v JOIN stores s USING (offer_id, store_id)
+WHERE (v.uses, v.bill_amount) = (s.uses, s.bill_amount);
+SELECT 'cohort_by_issue_day: that equal the files', count(*), 1197
+FROM cms.cohort_by_issue_day v JOIN from_files f USING (offer_id)
+WHERE (v.issued_on, v.issued, v.redeemed, v.uses) = (f.start_date, f.issued, f.redeemed, f.redeemed);
+SELECT 'redeemed within 7 days, within 30 days', sum(redeemed_within_7_days) * 10000 + sum(redeemed_within_30_days), (SELECT
+	count(*) FILTER (WHERE r.day - o.start_date <= 7) * 10000 + count(*) FILTER (WHERE r.day - o.start_date <= 30)
+	FROM (SELECT DISTINCT ON (campaign_id, coupon_upc, household_id) * FROM replay.redemption
+		ORDER BY campaign_id, coupon_upc, household_id, seq) r JOIN replay.offer o USING (campaign_id, coupon_upc))
+FROM cms.cohort_by_issue_day;
+SELECT 'time_to_redemption: uses', sum(uses), 2075 FROM cms.time_to_redemption;
+SELECT 'redemption_rate_by_discount_type: issued', sum(issued), 800199 FROM cms.redemption_rate_by_discount_type;
+SELECT 'summary_status: offers that are fresh', count(*), 1197 FROM cms.summary_status WHERE is_fresh;
