@@ -42,7 +42,6 @@ static bool generate(CmsBulkWrite *write, Codes *codes);
 static void take_positions(CmsBulkWrite *write, Codes *codes);
 static void insert_coupons(const CmsBulkWrite *write, const Codes *codes);
 static Datum array_of_codes(const Codes *codes);
-static Datum array_of_ints(const int *numbers, const int *order, int count);
 static void *start_array(Oid type, Size bytes, int count);
 static bool insert_stock(const CmsOffer *offer, const Codes *codes);
 
@@ -286,7 +285,7 @@ insert_coupons(const CmsBulkWrite *write, const Codes *codes)
 	if (is_common || write->nths != NULL)
 	{
 		plan = is_common ? &common_coupons : &next_coupons;
-		cms_param(&params, array_of_ints(write->nths, order, count), false);
+		cms_param(&params, cms_bulk_array_of_ints(write->nths, order, count), false);
 	}
 	cms_plan_run(plan, params.values, params.nulls, false);
 	pfree(order);
@@ -393,15 +392,14 @@ array_of_codes(const Codes *codes)
 	return PointerGetDatum(array);
 }
 
-/* by customer, where "numbers" is NULL all 1 */
-static Datum
-array_of_ints(const int *numbers, const int *order, int count)
+Datum
+cms_bulk_array_of_ints(const int *numbers, const int *chosen, int count)
 {
 	ArrayType *array = start_array(INT4OID, sizeof(int32) * count, count);
 	int32 *at = (int32 *) ARR_DATA_PTR(array);
 
 	for (int i = 0; i < count; i++)
-		at[i] = numbers == NULL ? 1 : numbers[order[i]];
+		at[i] = numbers == NULL ? 1 : numbers[chosen[i]];
 	return PointerGetDatum(array);
 }
 

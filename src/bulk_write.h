@@ -8,6 +8,7 @@
 
 #include "codebook.h"
 #include "issue.h"
+#include "stock.h"
 
 /* Which part of the code space codes are drawn from: of "total" parts those from "first" on. */
 typedef struct CmsCodeSlice
@@ -29,6 +30,7 @@ typedef struct CmsBulkWrite
 	int count;
 	bool codes_collide; /* codes are looked for before they are written */
 	int written;        /* answered: the first of the chosen; there are no codes for the others */
+	CmsStock stock;     /* answered, of codes from stock: for the counter */
 } CmsBulkWrite;
 
 /*
@@ -36,6 +38,12 @@ typedef struct CmsBulkWrite
  * received one meanwhile, or a code exists.
  */
 extern bool cms_bulk_write_issued(CmsBulkWrite *write);
+
+/*
+ * The same with codes in stock, as many as nobody else is taking. Where they do not do for all, it
+ * tells whether there are others (CMS_STOCK_LOCKED), or none.
+ */
+extern CmsStockLeft cms_bulk_write_from_stock(CmsBulkWrite *write);
 
 /*
  * Puts codes into the stock of a GENERATED offer, after the locks and with what is reserved,
@@ -47,5 +55,7 @@ extern int cms_bulk_write_stock(const CmsOffer *offer, const CmsReserved *reserv
 
 /* text[] of the chosen ones, or of the first "count" where chosen is NULL */
 extern Datum cms_bulk_array_of(const Datum *texts, const int *chosen, int count);
+/* int[], likewise; where "numbers" is NULL all are 1 */
+extern Datum cms_bulk_array_of_ints(const int *numbers, const int *chosen, int count);
 
 #endif

@@ -18,7 +18,8 @@
  * The customers of a batch are not written in their order, so calls for several coupons of the
  * offer are kept out meanwhile: a single one has no second customer to wait for.
  *
- * Codes in stock, and a space that is too full to be drawn from, are left to issue.c.
+ * Codes in stock are given out by one statement too. The last ones, and a space that is too full to
+ * be drawn from, are left to issue.c.
  */
 #include "cms.h"
 
@@ -76,6 +77,7 @@ static Memory memory;
 static bool attempt(CmsBulk *bulk);
 static Outcome guarded(CmsBulk *bulk);
 static Outcome issue(CmsBulk *bulk);
+static bool write_coupons(CmsBulkWrite *write, CmsCount *count);
 static Outcome after_conflict(CmsBulk *bulk, ErrorData *error);
 static bool claim(CmsBulk *bulk);
 static void refuse_all(CmsBulk *bulk, CmsReason reason);
@@ -228,8 +230,6 @@ issue(CmsBulk *bulk)
 	if (work->claims && !claim(bulk))
 		return DONE;
 	offer = work->offer;
-	if (offer->method == CMS_METHOD_UPLOADED || work->totals.stock > 0)
-		return ONE_BY_ONE;
 
 	decide(bulk);
 	if (work->nchosen == 0)
@@ -243,7 +243,7 @@ issue(CmsBulk *bulk)
 						   .nths = work->looks ? work->nths : NULL,
 						   .count = work->nchosen,
 						   .codes_collide = memory.codes_collide};
-	if (!cms_bulk_write_issued(&write))
+	if (!write_coupons(&write, &count))
 		return ONE_BY_ONE;
 	for (int i = write.written; i < work->nchosen; i++)
 		bulk->reasons[work->chosen[i]] = CMS_NO_CODES_LEFT;
@@ -260,6 +260,27 @@ issue(CmsBulk *bulk)
 		return AGAIN;
 	bulk->issued = count.issued;
 	return DONE;
+}
+
+/* From stock, as long as there is some. False: there is no way to do it at once. */
+static bool
+write_coupons(CmsBulkWrite *write, CmsCount *count)
+{
+	bool is_pool = write->offer->method == CMS_METHOD_UPLOADED;
+	CmsStockLeft left;
+
+	if (!is_pool && write->totals->stock <= 0)
+		return cms_bulk_write_issued(write);
+	left = cms_bulk_write_from_stock(write);
+	count->stock = -write->written;
+	count->stock_round = write->stock.round;
+	count->stock_mark = write->stock.mark;
+	if (write->written == write->count)
+		return true;
+	/* those that others have locked are waited for, with nothing held; new codes need not wait */
+	if (is_pool)
+		return left == CMS_STOCK_NONE;
+	return write->written == 0 && cms_bulk_write_issued(write);
 }
 
 /* Who was faster? Other errors are errors. */

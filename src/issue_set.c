@@ -63,11 +63,11 @@ static CmsPlan receipts_of_customers = {
 
 static CmsPlan insert_coupons = {
 	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at,"
-	" expires_at, service, consumer_ref)"
-	" SELECT $1, u.coupon_id, $2, u.code, $7, u.customer_id, u.nth, $8, $9, $10, $11"
+	" expires_at, service, consumer_ref, job_id)"
+	" SELECT $1, u.coupon_id, $2, u.code, $7, u.customer_id, u.nth, $8, $9, $10, $11, $12"
 	" FROM (SELECT unnest($3) AS coupon_id, unnest($4) AS code, unnest($5) AS customer_id,"
 	"  unnest($6) AS nth) u",
-	11,
+	12,
 	{INT4OID,
 	 INT8OID,
 	 INT8ARRAYOID,
@@ -78,7 +78,8 @@ static CmsPlan insert_coupons = {
 	 TIMESTAMPTZOID,
 	 TIMESTAMPTZOID,
 	 TEXTOID,
-	 TEXTOID}};
+	 TEXTOID,
+	 INT8OID}};
 
 /* Stock is taken code by code, and a coupon that a customer has is looked for customer by customer. */
 bool
@@ -253,6 +254,7 @@ write_coupons(CmsIssue *issue, Coupons *coupons)
 		&params, TimestampTzGetDatum(coupons->lines[0]->own_end), !coupons->lines[0]->has_own_end);
 	cms_param_text(&params, issue->issuer->service);
 	cms_param_text(&params, issue->issuer->consumer_ref);
+	cms_param(&params, Int64GetDatum(issue->issuer->job_id), issue->issuer->job_id == 0);
 
 	cms_subxact_begin(&subxact);
 	PG_TRY();
