@@ -93,6 +93,7 @@ static void lock_coupons(Change *change);
 static void judge(const Change *change, Line *line);
 static CmsReason judge_coupon(const Change *change, const Line *line, const Held *coupon);
 static void write_coupons(const Change *change);
+static void mark_ends(const Change *change);
 static void count_changes(const Change *change);
 static void record(const Change *change, const CmsOffer *offer, int64 count, const Held *only);
 static void put_line(FunctionCallInfo fcinfo, const Line *line, int number);
@@ -132,6 +133,7 @@ cms_change_expiry(PG_FUNCTION_ARGS)
 		put_line(fcinfo, &change.lines[i], i + 1);
 	}
 	write_coupons(&change);
+	mark_ends(&change);
 	count_changes(&change);
 	SPI_finish();
 	return (Datum) 0;
@@ -296,6 +298,29 @@ write_coupons(const Change *change)
 	cms_param(&params, cms_array_of_int64s(ids, nids), false);
 	cms_param(&params, TimestampTzGetDatum(end), !change->has_day);
 	cms_plan_write(&set_end, params.values, params.nulls);
+}
+
+/* What was in the books, or belongs there now. */
+static void
+mark_ends(const Change *change)
+{
+	const Line *before = NULL;
+
+	for (int i = 0; i < change->nlines; i++)
+	{
+		const Line *line = &change->lines[i];
+
+		if (line->reason != CMS_OK || line->replayed)
+			continue;
+		/* most lines say the same */
+		if (before == NULL || before->offer != line->offer || before->old_end != line->old_end ||
+			before->new_end != line->new_end)
+		{
+			cms_expiry_mark_end(line->offer, line->has_old_end ? line->old_end : DT_NOEND);
+			cms_expiry_mark_end(line->offer, line->has_new_end ? line->new_end : DT_NOEND);
+		}
+		before = line;
+	}
 }
 
 /* Per offer, in the order of offers. */

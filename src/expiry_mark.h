@@ -9,15 +9,15 @@
 #include "offer.h"
 
 /*
- * A change so long before the end counts as one after it: its transaction may commit later. Also for
- * statements that write many marks themselves.
- */
-#define CMS_EXPIRY_MARGIN (60 * USECS_PER_SEC)
-
-/*
  * To be called by who redeems, reverses, revokes or deletes an issued coupon, or changes its end (once
  * with the old end, once with the new). Does nothing but compare while the end has not come.
  */
 extern void cms_expiry_mark(const CmsOffer *offer, bool has_own_end, TimestampTz own_end);
+/* the same with the effective end */
+extern void cms_expiry_mark_end(const CmsOffer *offer, TimestampTz end);
+/* of issued coupons with these codes (a text[] as stored) that are revoked by now */
+extern void cms_expiry_mark_revoked(const CmsOffer *offer, Datum codes);
+/* of coupons that nobody can name: all days that are booked */
+extern void cms_expiry_mark_all(const CmsOffer *offer);
 
 #endif

@@ -1,6 +1,6 @@
 -- F40: what has ended is reported: books that equal a recount, and notices, each once.
 BEGIN;
-SELECT plan(53);
+SELECT plan(60);
 \ir lib/scene.psql
 
 -- The books beside a recount of the coupons, as of a time. Days whose coupons all went have zeros.
@@ -76,6 +76,21 @@ SELECT alter_offer('past', 'expires_on', '2020-06-10');
 SELECT cms_sweep_expired(at => '2020-07-12 UTC');
 SELECT is(books_of('past'), '(2020-06-10,4,3,0)', 'moved back: on that day; too late for notices');
 SELECT booked('2020-07-12 UTC', 'after moved ends');
+
+-- Ends of coupons that are changed.
+SELECT make_offer('own', '{"coupon_expiry_type": "DAYS", "coupon_expiry_value": 10, "max_issued_per_customer": null, "expiry_notice": true}');
+SELECT issue_of('own', c, '2020-06-01 UTC') FROM unnest('{ann,bob}'::text[]) c;
+SELECT cms_sweep_expired(at => '2020-06-15 UTC');
+SELECT is((SELECT reason FROM cms_change_expiry(ARRAY[code_of('own', 'ann')], '2020-06-30', at => '2020-06-15 UTC')), NULL, 'an ended coupon gets another end');
+SELECT cms_sweep_expired(at => '2020-06-16 UTC');
+SELECT is(books_of('own'), '(2020-06-11,1,1,2)', 'it has not ended any more');
+SELECT cms_sweep_expired(at => '2020-07-01 UTC');
+SELECT is(books_of('own'), '(2020-06-11,1,1,2) (2020-06-30,1,1,1)', 'it ends again');
+SELECT is((SELECT reason FROM cms_change_expiry(ARRAY[code_of('own', 'ann')], '2020-06-11', at => '2020-07-02 UTC')), NULL, 'and goes back');
+SELECT cms_sweep_expired(at => '2020-07-02 UTC');
+SELECT is(rows_of($$ SELECT ended_on, ended FROM cms.offer_expiry WHERE offer_id = o('own') AND ended > 0 $$), '(2020-06-11,2)', 'to the day before');
+SELECT is(noticed('own'), 'ann 2020-06-11, bob 2020-06-11, ann 2020-06-30', 'noticed once for each end');
+SELECT booked('2020-07-02 UTC', 'after changed ends');
 
 -- Ends of their own, and the offer's.
 SELECT back_to_org('Asia/Kolkata');
