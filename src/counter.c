@@ -31,10 +31,12 @@
 #include "miscadmin.h"
 
 #include "counter.h"
+#include "expiry_mark.h"
 #include "lock.h"
 #include "money.h"
 #include "offer.h"
 #include "plan.h"
+#include "rule.h"
 #include "share.h"
 
 /* expired holds that one call gives back before it decides */
@@ -42,6 +44,7 @@
 
 static int slot_of(const CmsOffer *offer, const CmsCount *count);
 static bool has_cap(const CmsOffer *offer);
+static bool add_somewhere(const CmsOffer *offer, const CmsCount *count, int *slot);
 static bool lock_and_add(const CmsOffer *offer, int slot, const CmsCount *count);
 static bool add_to(const CmsOffer *offer, int slot, const CmsCount *count);
 static bool slot_exists(int org, int64 offer_id, int slot);
@@ -211,6 +214,23 @@ cms_counter_add(const CmsOffer *offer, const CmsCount *count)
 
 bool
 cms_counter_add_in(const CmsOffer *offer, const CmsCount *count, int *slot)
+{
+	TimestampTz own_end = DT_NOEND;
+	bool has_own_end;
+
+	if (!add_somewhere(offer, count, slot))
+		return false;
+	if (count->issued > 0 && count->has_issue_time)
+	{
+		/* by an earlier time, and ended already */
+		has_own_end = cms_rule_own_end(offer, count->issue_time, &own_end);
+		cms_expiry_mark(offer, has_own_end, own_end);
+	}
+	return true;
+}
+
+static bool
+add_somewhere(const CmsOffer *offer, const CmsCount *count, int *slot)
 {
 	int own = slot_of(offer, count);
 

@@ -9,8 +9,8 @@
 #include "offer.h"
 
 /*
- * To be called by who redeems, reverses, revokes or deletes an issued coupon, or changes its end (once
- * with the old end, once with the new). Does nothing but compare while the end has not come.
+ * To be called by who issues a coupon, redeems, reverses or revokes it, or changes its end (once with
+ * the old end, once with the new). Does nothing but compare while the end has not come.
  */
 extern void cms_expiry_mark(const CmsOffer *offer, bool has_own_end, TimestampTz own_end);
 /* the same with the effective end */

@@ -61,9 +61,9 @@ static void sweep_org(CmsSweep *sweep);
 static void plan_books(const CmsSweep *sweep);
 static void collect_marks(const CmsSweep *sweep);
 static void plan_offer(const CmsSweep *sweep, Behind *behind);
-static void check_books(const CmsSweep *sweep, const CmsOffer *offer);
+static TimestampTz check_books(const CmsSweep *sweep, const CmsOffer *offer);
 static bool open_book(const CmsSweep *sweep, const CmsOffer *offer, DateADT day);
-static void reopen_book(const CmsSweep *sweep, int64 offer_id, DateADT day, const CmsRange *range);
+static bool reopen_book(const CmsSweep *sweep, int64 offer_id, DateADT day, const CmsRange *range);
 static bool take_book(const CmsSweep *sweep, Book *book);
 static void go_on(CmsSweep *sweep, Book *book);
 static int64
@@ -77,15 +77,18 @@ const CmsSweepPart cms_sweep_of_ends = {"EXPIRED", sweep_org};
 #define COUNTERS(O) CMS_SWEEP_COUNTERS(O, ", sum(t.uses)")
 
 static CmsPlan marks_exist = {
-	"SELECT FROM cms.expiry_mark WHERE org_id = $1 LIMIT 1", 1, {INT4OID}};
+	"SELECT FROM cms.expiry_mark WHERE org_id = $1 AND ended_at <= $2 LIMIT 1",
+	2,
+	{INT4OID, TIMESTAMPTZOID}};
 
 static CmsPlan take_marks = {
 	"WITH gone AS (DELETE FROM cms.expiry_mark m WHERE m.org_id = $1 AND m.mark_id IN"
-	"  (SELECT k.mark_id FROM cms.expiry_mark k WHERE k.org_id = $1 ORDER BY k.mark_id LIMIT 10000)"
+	"  (SELECT k.mark_id FROM cms.expiry_mark k WHERE k.org_id = $1 AND k.ended_at <= $2"
+	"   ORDER BY k.mark_id LIMIT 10000)"
 	"  RETURNING m.offer_id, m.ended_at)"
 	" SELECT DISTINCT gone.offer_id, gone.ended_at FROM gone ORDER BY 1, 2",
-	1,
-	{INT4OID}};
+	2,
+	{INT4OID, TIMESTAMPTZOID}};
 
 /* An end that is booked is not looked at again before the offer changes. */
 static CmsPlan offers_behind = {
@@ -161,14 +164,16 @@ static CmsPlan settle_books = {
 	2,
 	{INT4OID, TIMESTAMPTZOID}};
 
+/* not one that a sweep of a later time has opened: for this one the day is not over */
 static CmsPlan next_book = {
 	"SELECT b.offer_id, b.ended_on, b.range_from, b.range_to, b.at_end, b.at_coupon,"
 	" b.notify AND o.expiry_notice"
 	" FROM cms.offer_expiry b JOIN cms.offer o ON o.org_id = b.org_id AND o.offer_id = b.offer_id"
-	" WHERE b.org_id = $1 AND NOT b.done"
+	" JOIN cms.org g ON g.org_id = b.org_id"
+	" WHERE b.org_id = $1 AND NOT b.done AND cms.cms_day_start(b.ended_on + 1, g.time_zone) <= $2"
 	" ORDER BY b.offer_id, b.ended_on LIMIT 1 FOR UPDATE OF b SKIP LOCKED",
-	1,
-	{INT4OID}};
+	2,
+	{INT4OID, TIMESTAMPTZOID}};
 
 static CmsPlan keep_book = {
 	"UPDATE cms.offer_expiry SET at_end = $4, at_coupon = $5, notified = notified + $8, done = $9,"
@@ -267,7 +272,7 @@ plan_books(const CmsSweep *sweep)
 static void
 collect_marks(const CmsSweep *sweep)
 {
-	Datum values[] = {Int32GetDatum(sweep->org)};
+	Datum values[] = {Int32GetDatum(sweep->org), TimestampTzGetDatum(sweep->at)};
 	int count = (int) cms_plan_write(&take_marks, values, NULL);
 	int64 *offers = palloc(sizeof(int64) * Max(count, 1));
 	TimestampTz *ends = palloc(sizeof(TimestampTz) * Max(count, 1));
@@ -286,8 +291,9 @@ collect_marks(const CmsSweep *sweep)
 		cms_walk_range(offer, day, &range);
 		if (range.empty || range.ends_at > sweep->at)
 			continue;
-		if (!open_book(sweep, offer, day))
-			reopen_book(sweep, offers[i], day, &range);
+		/* whoever had it locked may have dropped it, as one on which nothing ended */
+		if (!open_book(sweep, offer, day) && !reopen_book(sweep, offers[i], day, &range))
+			(void) open_book(sweep, offer, day);
 	}
 }
 
@@ -303,7 +309,9 @@ plan_offer(const CmsSweep *sweep, Behind *behind)
 
 	if (behind->version != 0 && behind->version != offer->version)
 	{
-		check_books(sweep, offer);
+		TimestampTz again = check_books(sweep, offer);
+
+		until = Min(until, again);
 		/* what is between the two ends may be booked, or not */
 		if (offer_end != behind->offer_end)
 			until = Min(until, Min(offer_end, behind->offer_end) - 1);
@@ -338,14 +346,18 @@ plan_offer(const CmsSweep *sweep, Behind *behind)
 	cms_plan_write(&keep_offer, values, offer->end_binds_coupons ? NULL : "   n ");
 }
 
-/* After a change of the offer: books whose day has other coupons now, or none. */
-static void
+/*
+ * After a change of the offer: books whose day has other coupons now, or none. Answers from when on
+ * days have to be looked for again: the day may end later now, or another sweep was ahead of this one.
+ */
+static TimestampTz
 check_books(const CmsSweep *sweep, const CmsOffer *offer)
 {
 	Datum values[] = {Int32GetDatum(sweep->org), Int64GetDatum(offer->offer_id)};
 	int count = (int) cms_plan_run(&books_of_offer, values, NULL, false);
 	DateADT *days = palloc(sizeof(DateADT) * Max(count, 1));
 	CmsRange *ranges = palloc(sizeof(CmsRange) * Max(count, 1));
+	TimestampTz again = DT_NOEND;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -362,10 +374,15 @@ check_books(const CmsSweep *sweep, const CmsOffer *offer)
 
 		cms_walk_range(offer, days[i], &range);
 		if (range.empty || range.ends_at > sweep->at)
+		{
 			cms_plan_write(&drop_book, book, NULL);
+			if (!range.empty)
+				again = Min(again, range.from);
+		}
 		else if (range.from != ranges[i].from || range.to != ranges[i].to)
-			reopen_book(sweep, offer->offer_id, days[i], &range);
+			(void) reopen_book(sweep, offer->offer_id, days[i], &range);
 	}
+	return again;
 }
 
 /* False: there is one. */
@@ -385,7 +402,8 @@ open_book(const CmsSweep *sweep, const CmsOffer *offer, DateADT day)
 	return cms_plan_write(&new_book, values, NULL) > 0;
 }
 
-static void
+/* False: there is none, or what it has cannot be counted any more. */
+static bool
 reopen_book(const CmsSweep *sweep, int64 offer_id, DateADT day, const CmsRange *range)
 {
 	Datum values[] = {Int32GetDatum(sweep->org),
@@ -394,13 +412,13 @@ reopen_book(const CmsSweep *sweep, int64 offer_id, DateADT day, const CmsRange *
 					  TimestampTzGetDatum(range->from),
 					  TimestampTzGetDatum(range->to)};
 
-	cms_plan_write(&reopen, values, NULL);
+	return cms_plan_write(&reopen, values, NULL) > 0;
 }
 
 static bool
 take_book(const CmsSweep *sweep, Book *book)
 {
-	Datum values[] = {Int32GetDatum(sweep->org)};
+	Datum values[] = {Int32GetDatum(sweep->org), TimestampTzGetDatum(sweep->at)};
 	bool isnull;
 
 	memset(book, 0, sizeof(*book));
