@@ -25,10 +25,8 @@
 #include "result.h"
 #include "text.h"
 
-#define SERVICE_OUTBOUND "OUTBOUND"
-
 const char *const cms_claim_services[] = {
-	SERVICE_OUTBOUND, "TIMELINE", "DVS", "LOYALTY", "EXTERNAL", NULL};
+	CMS_SERVICE_OUTBOUND, "TIMELINE", "DVS", "LOYALTY", "EXTERNAL", NULL};
 
 PG_FUNCTION_INFO_V1(cms_claim);
 PG_FUNCTION_INFO_V1(cms_release);
@@ -40,7 +38,6 @@ static bool refresh_claim(const CmsOffer *offer, const CmsClaimant *claimant, Cm
 static void refuse_old_snapshot(int64 offer_id);
 static void record(const CmsOffer *offer, const char *action, const CmsClaimant *before,
 				   const CmsClaimant *after);
-static char *offer_of_campaign(int org, const char *consumer_ref);
 static Datum result_row(FunctionCallInfo fcinfo, MemoryContext caller, bool claimed,
 						CmsReason reason, const char *message, const CmsClaimant *holder);
 static char *refusal_text(const CmsOffer *offer, CmsReason reason, const CmsClaimant *claimant,
@@ -196,8 +193,8 @@ cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *
 			return CMS_OK;
 		}
 		else if (claimant->consumer_ref != NULL &&
-				 strcmp(claimant->service, SERVICE_OUTBOUND) == 0 &&
-				 offer_of_campaign(offer->org, claimant->consumer_ref) != NULL)
+				 strcmp(claimant->service, CMS_SERVICE_OUTBOUND) == 0 &&
+				 cms_claim_offer_of_campaign(offer->org, claimant->consumer_ref) != NULL)
 		{
 			/* both may be so at once: the offer's own holder is the first reason */
 			if (read_claim(offer, holder))
@@ -235,7 +232,7 @@ cms_claim_is_visible(const char *owner_service, const char *owner_ref, const Cms
 bool
 cms_claim_lacks_campaign(const CmsClaimant *claimant)
 {
-	return strcmp(claimant->service, SERVICE_OUTBOUND) == 0 && claimant->consumer_ref == NULL;
+	return strcmp(claimant->service, CMS_SERVICE_OUTBOUND) == 0 && claimant->consumer_ref == NULL;
 }
 
 static bool
@@ -356,9 +353,8 @@ refuse_old_snapshot(int64 offer_id)
 				 errhint("The transaction might succeed if retried.")));
 }
 
-/* "7 (Spring sale)": the offer that the campaign holds, NULL if none */
-static char *
-offer_of_campaign(int org, const char *consumer_ref)
+char *
+cms_claim_offer_of_campaign(int org, const char *consumer_ref)
 {
 	Datum values[] = {Int32GetDatum(org), CStringGetTextDatum(consumer_ref)};
 
@@ -399,7 +395,8 @@ cms_claim_text(const CmsClaimant *claimant)
 	if (claimant->consumer_ref != NULL)
 		appendStringInfo(&text,
 						 " %s %s",
-						 strcmp(claimant->service, SERVICE_OUTBOUND) == 0 ? "campaign" : "program",
+						 strcmp(claimant->service, CMS_SERVICE_OUTBOUND) == 0 ? "campaign"
+																			  : "program",
 						 claimant->consumer_ref);
 	if (claimant->consumer_name != NULL)
 		appendStringInfo(&text, " (%s)", claimant->consumer_name);
@@ -422,7 +419,7 @@ refusal_text(const CmsOffer *offer, CmsReason reason, const CmsClaimant *claiman
 			return psprintf("The offer is claimed by %s.", cms_claim_text(holder));
 		case CMS_CAMPAIGN_HAS_OFFER:
 		{
-			char *other = offer_of_campaign(offer->org, claimant->consumer_ref);
+			char *other = cms_claim_offer_of_campaign(offer->org, claimant->consumer_ref);
 
 			return other == NULL ? NULL
 								 : psprintf("OUTBOUND campaign %s has offer %s already.",

@@ -7,6 +7,8 @@
 
 #include "offer.h"
 
+#define CMS_SERVICE_OUTBOUND "OUTBOUND"
+
 /* Who claims, or holds. */
 typedef struct CmsClaimant
 {
@@ -31,6 +33,8 @@ extern bool
 cms_claim_is_visible(const char *owner_service, const char *owner_ref, const CmsClaimant *claimant);
 /* whether it is OUTBOUND and names no campaign */
 extern bool cms_claim_lacks_campaign(const CmsClaimant *claimant);
+/* "7 (Spring sale)": the offer that an OUTBOUND campaign holds, NULL if none */
+extern char *cms_claim_offer_of_campaign(int org, const char *consumer_ref);
 /* the five services; ends with NULL */
 extern const char *const cms_claim_services[];
 /* raises 22023 naming the argument unless it is one of the five services */

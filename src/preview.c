@@ -138,6 +138,26 @@ check_claim(CmsDraft *draft)
 						  owner,
 						  owner_ref == NULL ? "" : " ",
 						  owner_ref == NULL ? "" : owner_ref);
+	if (saved->service == NULL && claim->consumer_ref != NULL &&
+		strcmp(claim->service, CMS_SERVICE_OUTBOUND) == 0)
+	{
+		char *other = cms_claim_offer_of_campaign(draft->org, claim->consumer_ref);
+
+		if (other != NULL)
+			cms_record_refuse(&draft->offer,
+							  ERRCODE_CHECK_VIOLATION,
+							  "claim.consumer_ref",
+							  "A campaign holds one offer: name another, or release that one.",
+							  "OUTBOUND campaign %s has offer %s already",
+							  claim->consumer_ref,
+							  other);
+	}
+	if (saved->service == NULL && cms_draft_is(draft, "status", "ARCHIVED"))
+		cms_record_refuse(&draft->offer,
+						  ERRCODE_CHECK_VIOLATION,
+						  "claim.service",
+						  "Set status to ACTIVE, or leave the claim out.",
+						  "an archived offer is not claimed");
 	if (saved->service != NULL && (!cms_text_equal(saved->service, claim->service) ||
 								   !cms_text_equal(saved->consumer_ref, claim->consumer_ref)))
 		cms_record_refuse(&draft->offer,

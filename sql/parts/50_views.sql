@@ -12,7 +12,7 @@ CREATE FUNCTION cms.cms_discount_text(discount_type text, discount_value numeric
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_discount_text';
 COMMENT ON FUNCTION cms.cms_discount_text(text, numeric, numeric, text) IS
-'A discount for people, such as "20 %, at most ₹100": with the sign of the currency (ISO 4217) where it is known, else its code.';
+'A discount for people, such as "20 %, at most AED 100": with the sign of the currency (ISO 4217) where it is known, else its code.';
 
 CREATE VIEW cms.coupon_status WITH (security_barrier) AS
 	SELECT s.org_id, s.coupon_id, s.offer_id, s.offer_name, s.code, s.customer_id,

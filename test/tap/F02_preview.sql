@@ -1,6 +1,6 @@
 -- F2: what an offer would do, in plain words, and everything that is wrong with it, before it is saved.
 BEGIN;
-SELECT plan(129);
+SELECT plan(132);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 
@@ -129,6 +129,11 @@ SELECT is(fields('{"code": "C1", "code_method": "COMMON", "common_code": "welcom
 SELECT is(fields('{"code_method": "RANDOMISED", "sample_code": "WELCOME"}', 'PROBLEM'), 'sample_code', 'a sample that clashes');
 SELECT is(fields('{"owner_service": "LOYALTY", "claim": {"service": "DVS"}}', 'PROBLEM'), 'claim.service', 'a claim by whom it is not visible to');
 SELECT is(fields('{"claim": {"service": "XYZ"}}', 'PROBLEM'), 'claim.service', 'by no service');
+SELECT make_offer('taken');
+SELECT is(reason, NULL, 'a campaign has an offer') FROM cms_claim(o('taken'), 'OUTBOUND', 'june');
+SELECT is((SELECT message FROM cms_preview_offer('{"name": "x", "discount_type": "FIXED_AMOUNT", "discount_value": 5, "claim": {"service": "OUTBOUND", "consumer_ref": "june"}}'::jsonb) WHERE kind = 'PROBLEM'),
+	format('OUTBOUND campaign june has offer %s (taken) already', o('taken')), 'and gets no other');
+SELECT is(fields('{"status": "ARCHIVED", "claim": {"service": "DVS"}}', 'PROBLEM'), 'claim.service', 'nor is an archived offer claimed');
 
 -- an edit
 SELECT make_offer('edited', '{"max_issued": 10, "store_scope": "SELECTED_STORES"}');
