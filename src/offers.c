@@ -53,7 +53,8 @@
  */
 #define OFFERS(folded_name, folded_search)                                                                \
 	"SELECT p.offer_id, p.code, p.name, p.pos_code, p.code_method, p.discount_type,"                      \
-	" p.discount, p.expiry_type, p.last_day, p.state, p.owner_service, p.owner_ref,"                      \
+	" cms.cms_discount_text(p.discount_type, p.discount_value, p.discount_cap, p.currency),"              \
+	" p.expiry_type, p.last_day, p.state, p.owner_service, p.owner_ref,"                                  \
 	" p.service, p.consumer_ref, p.consumer_name, p.claimable,"                                           \
 	" COALESCE(s.issued, 0), COALESCE(s.redeemed, 0), COALESCE(s.uses, 0),"                               \
 	" s.redeemed::numeric / NULLIF(s.issued, 0),"                                                         \
@@ -62,8 +63,7 @@
 	" || ':' || p.offer_id"                                                                               \
 	" FROM (SELECT * FROM (SELECT o.*, l.service, l.consumer_ref, l.consumer_name,"                       \
 	" COALESCE(o.expires_on, l.ends_on) AS last_day, " CMS_OFFERS_STATUS " AS state,"                     \
-	" cms.cms_discount_text(o.discount_type, o.discount_value, o.discount_cap, g.currency)"               \
-	" AS discount, " CLAIMABLE " AS claimable,"                                                           \
+	" g.currency, " CLAIMABLE " AS claimable,"                                                            \
 	" CASE WHEN $5 THEN o.created_at ELSE o.modified_at END AS sorted_by"                                 \
 	" FROM cms.offer o JOIN cms.org g ON g.org_id = o.org_id"                                             \
 	" LEFT JOIN cms.claim l ON l.org_id = o.org_id AND l.offer_id = o.offer_id"                           \

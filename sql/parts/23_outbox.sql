@@ -1,4 +1,4 @@
--- Messages that senders take (F43). Sweeps queue them by the million with INSERT … SELECT, so the indexes are few
+-- Messages that senders take (F43). Sweeps queue them by the million with INSERT ... SELECT, so the indexes are few
 -- and most hold only what is not delivered yet.
 
 CREATE SEQUENCE cms.message_id_seq;

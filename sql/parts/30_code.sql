@@ -52,7 +52,7 @@ CREATE VIEW cms.code_upload WITH (security_barrier) AS
 	SELECT l.org_id, l.line, l.offer_id, l.code, l.customer_id, l.reason, l.message, l.uploaded_by, l.uploaded_at
 	FROM cms.code_upload_line l
 	WHERE l.org_id OPERATOR(pg_catalog.=) ANY ((SELECT cms.cms_my_orgs())::int[]);
-COMMENT ON VIEW cms.code_upload IS 'Where COPY brings code files in: COPY cms.code_upload (offer_id, code, customer_id) FROM …, then CALL cms_load_codes(offer_id). Loaded lines disappear, bad ones stay with their reason until corrected (set reason to NULL) or deleted.';
+COMMENT ON VIEW cms.code_upload IS 'Where COPY brings code files in: COPY cms.code_upload (offer_id, code, customer_id) FROM ..., then CALL cms_load_codes(offer_id). Loaded lines disappear, bad ones stay with their reason until corrected (set reason to NULL) or deleted.';
 COMMENT ON COLUMN cms.code_upload.org_id IS 'The org.';
 COMMENT ON COLUMN cms.code_upload.line IS 'Order of arrival.';
 COMMENT ON COLUMN cms.code_upload.offer_id IS 'The offer; NULL: whichever cms_load_codes is called for by the same role.';

@@ -53,7 +53,7 @@ CREATE TRIGGER changed AFTER INSERT OR UPDATE ON cms.offer
 	FOR EACH ROW EXECUTE FUNCTION cms.cms_settings_changed();
 
 -- A parent may come later in the same statement, so it is looked for after the row. With its
--- capital the name comes before those of the foreign keys' own triggers (RI_…), which would
+-- capital the name comes before those of the foreign keys' own triggers (RI_...), which would
 -- otherwise speak first.
 CREATE TRIGGER "Parent" AFTER INSERT OR UPDATE OR DELETE ON cms.org_entity
 	FOR EACH ROW EXECUTE FUNCTION cms.cms_settings_check();
