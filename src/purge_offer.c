@@ -141,6 +141,7 @@ static CmsPlan write_progress = {
 #define WITH_END \
 	"c.expires_at >= $6 AND (c.expires_at, c.coupon_id) > ($6, $5) AND c.expires_at < $7"
 #define BY_END "c.expires_at, c.coupon_id"
+/* in the order of the index, though their ends are all the same */
 #define WITHOUT_END "c.expires_at IS NULL AND c.coupon_id > $5"
 #define BY_NUMBER "c.coupon_id"
 #define IS_OUT "c.issued_at IS NOT NULL AND c.revoked_at IS NULL AND "
@@ -157,9 +158,9 @@ static CmsPlan phases[PHASE_END] = {
 						   BY_NUMBER, "COALESCE(c.issued_at, c.revoked_at) IS NULL"),
 					 PURGE_ARGS},
 	[PHASE_OUT] = {PURGE(IS_OUT WITH_END, BY_END, "c.expires_at < $7"), PURGE_ARGS},
-	[PHASE_OUT_WITHOUT] = {PURGE(IS_OUT WITHOUT_END, BY_NUMBER, "true"), PURGE_ARGS},
+	[PHASE_OUT_WITHOUT] = {PURGE(IS_OUT WITHOUT_END, BY_END, "true"), PURGE_ARGS},
 	[PHASE_REVOKED] = {PURGE(IS_REVOKED WITH_END, BY_END, "c.expires_at < $7"), PURGE_ARGS},
-	[PHASE_REVOKED_WITHOUT] = {PURGE(IS_REVOKED WITHOUT_END, BY_NUMBER, "true"), PURGE_ARGS},
+	[PHASE_REVOKED_WITHOUT] = {PURGE(IS_REVOKED WITHOUT_END, BY_END, "true"), PURGE_ARGS},
 };
 
 void
@@ -177,6 +178,8 @@ cms_purge_offer(CmsPurge *purge, int64 offer_id)
 		return;
 	if (is_needed(purge, offer_id) || !open_progress(offer, &progress))
 		return;
+	/* a hold that nobody has ended yet would be left without its coupon */
+	cms_counter_settle_holds(purge->org, offer_id, purge->coupons_before, PG_INT64_MAX);
 	begin_pass(purge, offer, &progress);
 	while (progress.phase != PHASE_NONE && purge->may_remove > 0 && purge->may_look > 0)
 	{

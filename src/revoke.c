@@ -15,47 +15,22 @@
 #include "args.h"
 #include "array.h"
 #include "counter.h"
-#include "event.h"
 #include "offer.h"
 #include "plan.h"
 #include "request.h"
 #include "result.h"
+#include "revoke.h"
 
 PG_FUNCTION_INFO_V1(cms_revoke);
-
-/* revoked_issued, revoked_unissued, left_redeemed */
-#define COUNTS 3
-/* customers that an event names */
-#define MAX_NAMED 100
-
-typedef enum Scope
-{
-	SCOPE_ALL_UNREDEEMED,
-	SCOPE_UNISSUED,
-	SCOPE_CUSTOMERS,
-	SCOPE_CODES,
-	SCOPE_COUNT
-} Scope;
-
-static const char *const scope_names[SCOPE_COUNT] = {
-	[SCOPE_ALL_UNREDEEMED] = "ALL_UNREDEEMED",
-	[SCOPE_UNISSUED] = "UNISSUED",
-	[SCOPE_CUSTOMERS] = "CUSTOMERS",
-	[SCOPE_CODES] = "CODES",
-};
 
 typedef struct Revocation
 {
 	int org;
-	int64 offer_id;
-	Scope scope;
-	char **list; /* of the scope; codes as they are stored */
-	int nlist;   /* -1: the scope has none */
-	bool confirm;
+	CmsRevokeRequest what;
 	char *request_key;
 	TimestampTz at;
 	const CmsOffer *offer;
-	int64 counts[COUNTS];
+	int64 counts[CMS_REVOKE_COUNTS];
 	CmsReason reason;
 	bool replayed;
 } Revocation;
@@ -63,20 +38,14 @@ typedef struct Revocation
 /* columns of cms_revoke_result, after the counts */
 enum
 {
-	out_reason = COUNTS,
+	out_reason = CMS_REVOKE_COUNTS,
 	out_message,
 	out_replayed,
 	out_columns
 };
 
-static Scope fetch_scope(FunctionCallInfo fcinfo, int n);
-static void fetch_list(FunctionCallInfo fcinfo, int n, const char *name, bool used, Revocation *r);
-static void keep_good_codes(Revocation *r);
-static void require_confirmation(const Revocation *r);
 static CmsRequestState open_request(const Revocation *r, CmsRequest *request);
 static void revoke_coupons(Revocation *r);
-static bool names_common_code(const Revocation *r);
-static void record(const Revocation *r);
 
 /*
  * $3 is the list of the scope, $4 the uses of a coupon (NULL: unlimited). A
@@ -114,18 +83,19 @@ static void record(const Revocation *r);
 		INT4OID, INT8OID, TEXTARRAYOID, INT4OID, TIMESTAMPTZOID \
 	}
 
-static CmsPlan plans[SCOPE_COUNT] = {
-	[SCOPE_ALL_UNREDEEMED] = {REVOKE(FOUND(OUT " UNION ALL " IN_STOCK), JOIN_FOUND, "$3 IS NULL"),
+static CmsPlan plans[CMS_REVOKE_SCOPES] = {
+	[CMS_REVOKE_ALL_UNREDEEMED] = {REVOKE(FOUND(OUT " UNION ALL " IN_STOCK), JOIN_FOUND,
+										  "$3 IS NULL"),
+								   REVOKE_ARGS},
+	[CMS_REVOKE_UNISSUED] = {REVOKE(FOUND(IN_STOCK), JOIN_FOUND,
+									"COALESCE(c.issued_at, c.revoked_at) IS NULL AND $3 IS NULL"),
+							 REVOKE_ARGS},
+	[CMS_REVOKE_CUSTOMERS] = {REVOKE("", "",
+									 "c.offer_id = $2 AND c.customer_id = ANY ($3)"
+									 " AND (c.expires_at IS NULL OR c.expires_at > $5)"),
 							  REVOKE_ARGS},
-	[SCOPE_UNISSUED] = {REVOKE(FOUND(IN_STOCK), JOIN_FOUND,
-							   "COALESCE(c.issued_at, c.revoked_at) IS NULL AND $3 IS NULL"),
-						REVOKE_ARGS},
-	[SCOPE_CUSTOMERS] = {REVOKE("", "",
-								"c.offer_id = $2 AND c.customer_id = ANY ($3)"
-								" AND (c.expires_at IS NULL OR c.expires_at > $5)"),
-						 REVOKE_ARGS},
-	[SCOPE_CODES] = {REVOKE("", "", "c.offer_id = $2 AND c.code = ANY ($3) AND NOT c.shared"),
-					 REVOKE_ARGS},
+	[CMS_REVOKE_CODES] = {REVOKE("", "", "c.offer_id = $2 AND c.code = ANY ($3) AND NOT c.shared"),
+						  REVOKE_ARGS},
 };
 
 /*
@@ -135,10 +105,6 @@ Datum
 cms_revoke(PG_FUNCTION_ARGS)
 {
 	Revocation r = {
-		.offer_id = cms_arg_int64(fcinfo, 0, "offer_id"),
-		.scope = fetch_scope(fcinfo, 1),
-		.nlist = -1,
-		.confirm = !PG_ARGISNULL(4) && PG_GETARG_BOOL(4),
 		.request_key = cms_arg_id(fcinfo, 5, "request_key"),
 		.at = cms_arg_at(fcinfo, 6),
 		.org = cms_arg_org(fcinfo, 7),
@@ -149,21 +115,17 @@ cms_revoke(PG_FUNCTION_ARGS)
 	bool nulls[out_columns] = {false};
 	Datum row;
 
-	fetch_list(fcinfo, 2, "customer_ids", r.scope == SCOPE_CUSTOMERS, &r);
-	fetch_list(fcinfo, 3, "codes", r.scope == SCOPE_CODES, &r);
-	if (r.scope == SCOPE_CODES)
-		keep_good_codes(&r);
-
+	cms_revoke_fetch(fcinfo, &r.what);
 	cms_call_begin();
-	r.offer = cms_offer_get(r.org, r.offer_id, false);
-	require_confirmation(&r);
+	r.offer = cms_offer_get(r.org, r.what.offer_id, false);
+	cms_revoke_require_confirmation(&r.what);
 	switch (open_request(&r, &request))
 	{
 		case CMS_REQUEST_NEW:
 			revoke_coupons(&r);
 			if (r.counts[0] + r.counts[1] > 0)
-				record(&r);
-			cms_request_keep(&request, cms_array_of_int64s(r.counts, COUNTS), (Datum) 0);
+				cms_revoke_record(&r.what, r.org, r.at, r.counts, 0);
+			cms_request_keep(&request, cms_array_of_int64s(r.counts, CMS_REVOKE_COUNTS), (Datum) 0);
 			break;
 		case CMS_REQUEST_REPLAYED:
 			memcpy(r.counts, request.answer, sizeof(r.counts));
@@ -171,10 +133,10 @@ cms_revoke(PG_FUNCTION_ARGS)
 			break;
 		case CMS_REQUEST_CONFLICT:
 			r.reason = CMS_KEY_CONFLICT;
-			memset(nulls, true, sizeof(bool) * COUNTS);
+			memset(nulls, true, sizeof(bool) * CMS_REVOKE_COUNTS);
 			break;
 	}
-	for (int i = 0; i < COUNTS; i++)
+	for (int i = 0; i < CMS_REVOKE_COUNTS; i++)
 		values[i] = Int64GetDatum(r.counts[i]);
 	cms_result_reason(r.reason, NULL, values, nulls, out_reason, out_message);
 	values[out_replayed] = BoolGetDatum(r.replayed);
@@ -183,86 +145,14 @@ cms_revoke(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(row);
 }
 
-static Scope
-fetch_scope(FunctionCallInfo fcinfo, int n)
-{
-	char *name = cms_arg_required_id(fcinfo, n, "scope");
-
-	for (int scope = 0; scope < SCOPE_COUNT; scope++)
-		if (strcmp(name, scope_names[scope]) == 0)
-			return scope;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("argument \"scope\" must not be \"%s\"", name),
-			 errhint("Use ALL_UNREDEEMED, UNISSUED, CUSTOMERS or CODES.")));
-}
-
-/* The list that the scope asks for; one that it does not ask for would be ignored, so it is an error. */
-static void
-fetch_list(FunctionCallInfo fcinfo, int n, const char *name, bool used, Revocation *r)
-{
-	char **texts;
-	int count = cms_arg_texts(fcinfo, n, name, &texts);
-
-	if (!used && count >= 0)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("argument \"%s\" is not used by this scope", name),
-			 errhint(
-				 "Leave it out, or use the scope CUSTOMERS with \"customer_ids\" or CODES with \"codes\".")));
-	if (!used)
-		return;
-	if (count < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null with scope %s",
-						name,
-						scope_names[r->scope])));
-	for (int i = 0; i < count; i++)
-		if (texts[i] == NULL)
-			ereport(
-				ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not contain null, as element %d does", name, i + 1)));
-	r->list = texts;
-	r->nlist = count;
-}
-
-/* Codes as they are stored; what cannot be a code is no coupon's. */
-static void
-keep_good_codes(Revocation *r)
-{
-	int ngood = 0;
-	char code[CMS_CODE_MAX_LENGTH + 1];
-
-	for (int i = 0; i < r->nlist; i++)
-		if (cms_code_normalise(r->list[i], strlen(r->list[i]), code) == CMS_OK)
-			r->list[ngood++] = pstrdup(code);
-	r->nlist = ngood;
-}
-
-static void
-require_confirmation(const Revocation *r)
-{
-	if (!r->confirm)
-		ereport(
-			ERROR,
-			(errcode(CMS_ERRCODE_NOT_CONFIRMED),
-			 errmsg("argument \"confirm\" must be true to revoke coupons of offer " INT64_FORMAT,
-					r->offer_id),
-			 errdetail("Revoked coupons can be neither redeemed nor reversed."),
-			 errhint("Call again with confirm => true.")));
-}
-
 static CmsRequestState
 open_request(const Revocation *r, CmsRequest *request)
 {
 	cms_request_begin(request, r->org, r->request_key, "REVOKE");
-	cms_request_number(request, r->offer_id);
-	cms_request_text(request, scope_names[r->scope]);
-	for (int i = 0; i < r->nlist; i++)
-		cms_request_text(request, r->list[i]);
+	cms_request_number(request, r->what.offer_id);
+	cms_request_text(request, cms_revoke_scope_name(r->what.scope));
+	for (int i = 0; i < r->what.nlist; i++)
+		cms_request_text(request, r->what.list[i]);
 	return cms_request_open(request);
 }
 
@@ -270,72 +160,24 @@ static void
 revoke_coupons(Revocation *r)
 {
 	const CmsOffer *offer = r->offer;
-	Scope scope = r->scope;
-	int nlist = r->nlist;
+	CmsRevokeRequest what = cms_revoke_narrowed(&r->what, offer, r->at);
 	CmsParams params = {0};
 	CmsCount count = {0};
 
-	/* coupons keep the code they were issued with, and are known by the offer's present one */
-	if (scope == SCOPE_CODES && names_common_code(r))
-	{
-		scope = SCOPE_ALL_UNREDEEMED;
-		nlist = -1;
-	}
-
-	/* of customers the active coupons are meant, and with the offer all may have ended */
-	if (scope == SCOPE_CUSTOMERS && offer->end_binds_coupons && r->at >= offer->ends_at)
-		nlist = 0;
-
 	cms_param_int(&params, r->org);
-	cms_param_int64(&params, r->offer_id);
+	cms_param_int64(&params, what.offer_id);
 	cms_param(&params,
-			  nlist < 0 ? (Datum) 0 : cms_array_of_texts((const char *const *) r->list, nlist),
-			  nlist < 0);
+			  what.nlist < 0 ? (Datum) 0
+							 : cms_array_of_texts((const char *const *) what.list, what.nlist),
+			  what.nlist < 0);
 	cms_param(&params,
 			  Int32GetDatum(offer->max_uses_per_coupon),
 			  offer->max_uses_per_coupon == CMS_UNLIMITED);
 	cms_param_instant(&params, r->at);
-	cms_plan_write(&plans[scope], params.values, params.nulls);
-	for (int i = 0; i < COUNTS; i++)
+	cms_plan_write(&plans[what.scope], params.values, params.nulls);
+	for (int i = 0; i < CMS_REVOKE_COUNTS; i++)
 		r->counts[i] = cms_row_int64(0, i + 1, 0);
 	count.stock = -r->counts[1];
 	if (count.stock != 0 && !cms_counter_add(offer, &count))
-		elog(ERROR, "no counters of offer " INT64_FORMAT, r->offer_id);
-}
-
-static bool
-names_common_code(const Revocation *r)
-{
-	if (r->offer->common_code == NULL)
-		return false;
-	for (int i = 0; i < r->nlist; i++)
-		if (strcmp(r->list[i], r->offer->common_code) == 0)
-			return true;
-	return false;
-}
-
-/* F49: how many customers or codes were named, and a few customers; codes are nobody's to read here */
-static void
-record(const Revocation *r)
-{
-	static const char *const names[COUNTS] = {
-		"revoked_issued", "revoked_unissued", "left_redeemed"};
-	CmsFacts facts = {0};
-	CmsEvent event = {
-		.org = r->org,
-		.action = "REVOKED",
-		.object = "coupon",
-		.offer_id = r->offer_id,
-		.at = r->at,
-		.new_values = &facts,
-	};
-
-	cms_facts_text(&facts, "scope", scope_names[r->scope]);
-	for (int i = 0; i < COUNTS; i++)
-		cms_facts_int64(&facts, names[i], r->counts[i]);
-	if (r->nlist >= 0)
-		cms_facts_int64(&facts, "listed", r->nlist);
-	if (r->scope == SCOPE_CUSTOMERS && r->nlist <= MAX_NAMED)
-		cms_facts_texts(&facts, "customers", r->list, r->nlist);
-	cms_event_record(&event);
+		elog(ERROR, "no counters of offer " INT64_FORMAT, what.offer_id);
 }

@@ -54,6 +54,9 @@ static CmsPlan make = {
 	"  " REDEMPTION_SLOTS " AS redemption_slots, " CMS_SLOTS_TEXT " AS budget_slots) t"
 	" WHERE o.org_id = $1 AND o.offer_id = $2 AND (s.slot IN (0, $3) OR o.max_issued IS NOT NULL"
 	"  OR o.max_redemptions IS NOT NULL OR o.max_discount_total IS NOT NULL)"
+	/* a conflict with one that is there would wait for whoever counts in it */
+	" AND NOT EXISTS (SELECT FROM cms.offer_slot h"
+	"  WHERE h.org_id = $1 AND h.offer_id = $2 AND h.slot = s.slot)"
 	" ORDER BY s.slot FOR SHARE OF o"
 	" ON CONFLICT DO NOTHING",
 	3,

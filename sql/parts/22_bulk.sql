@@ -32,6 +32,8 @@ CREATE TABLE cms.job (
 	started_by    text        NOT NULL,
 	run_by        text        NOT NULL,
 	pid           int,
+	last_coupon_id bigint,
+	from_stock    bigint      NOT NULL DEFAULT 0,
 	CONSTRAINT job_pkey PRIMARY KEY (org_id, job_id),
 	CONSTRAINT job_key_is_unique UNIQUE (org_id, job_key),
 	CONSTRAINT job_status_is_known CHECK (status IN ('RUNNING', 'FAILED', 'DONE'))
@@ -41,7 +43,7 @@ COMMENT ON TABLE cms.job IS 'Long work that commits in batches: one row per job 
 COMMENT ON COLUMN cms.job.org_id IS 'The org.';
 COMMENT ON COLUMN cms.job.job_id IS 'Number of the job; coupons that it issued bear it.';
 COMMENT ON COLUMN cms.job.job_key IS 'The caller''s key: the same call with it goes on where the job stopped; NULL: the job cannot be gone on with.';
-COMMENT ON COLUMN cms.job.action IS 'What it does: ISSUE_ALL, GENERATE_ALL, REVOKE_ALL, PURGE.';
+COMMENT ON COLUMN cms.job.action IS 'What it does: ISSUE_ALL, GENERATE_ALL, REVOKE_ALL.';
 COMMENT ON COLUMN cms.job.offer_id IS 'The offer; NULL: it is not of one offer.';
 COMMENT ON COLUMN cms.job.request_hash IS 'Digest of what was asked for; the same key with something else is an error.';
 COMMENT ON COLUMN cms.job.status IS 'RUNNING: begun and not ended, also where its session has died, see job_status; FAILED: ended by the error in "error", or cancelled; DONE.';
@@ -66,6 +68,8 @@ COMMENT ON COLUMN cms.job.finished_at IS 'When the job was done; NULL: it is not
 COMMENT ON COLUMN cms.job.started_by IS 'Role that began it.';
 COMMENT ON COLUMN cms.job.run_by IS 'Role of the last run.';
 COMMENT ON COLUMN cms.job.pid IS 'Process of the last run: pg_cancel_backend(pid) stops it.';
+COMMENT ON COLUMN cms.job.last_coupon_id IS 'Of REVOKE_ALL: coupons with a greater number came into being after the job began, and are not meant.';
+COMMENT ON COLUMN cms.job.from_stock IS 'Of REVOKE_ALL: how many of those that succeeded were codes in stock.';
 
 CREATE TABLE cms.job_refusal (
 	org_id          int    NOT NULL,

@@ -160,6 +160,10 @@ GRANT EXECUTE ON FUNCTION cms.cms_outbox_take(text, int, interval, int, timestam
 GRANT EXECUTE ON FUNCTION cms.cms_outbox_retry(bigint[], timestamptz, int) TO cms_sender, cms_manager;
 GRANT EXECUTE ON FUNCTION cms.cms_generate_all_step(bigint, bigint, int, int) TO cms_manager;
 GRANT EXECUTE ON PROCEDURE cms.cms_generate_all(bigint, bigint, text, int, timestamptz, int, bigint, bigint) TO cms_manager;
+GRANT EXECUTE ON FUNCTION cms.cms_revoke_all_step(bigint, int, int, text[], int, timestamptz, int) TO cms_manager;
+GRANT EXECUTE ON PROCEDURE
+	cms.cms_revoke_all(bigint, text, text[], text[], boolean, text, int, timestamptz, int, bigint, bigint, bigint, bigint)
+	TO cms_manager;
 GRANT EXECUTE ON FUNCTION cms.cms_issue_all_step(bigint, text[], int, int, text, text, boolean, timestamptz, int)
 	TO cms_issuer;
 GRANT EXECUTE ON PROCEDURE

@@ -30,6 +30,18 @@ BEGIN
 END
 $$;
 
+-- cms_revoke_all without the number of the job
+CREATE OR REPLACE PROCEDURE revoke_all(offer_code text, scope text, batch int DEFAULT 2, job_key text DEFAULT NULL,
+	INOUT revoked_issued bigint DEFAULT NULL, INOUT revoked_unissued bigint DEFAULT NULL,
+	INOUT left_redeemed bigint DEFAULT NULL) LANGUAGE plpgsql AS $$
+DECLARE
+	job_id bigint;
+BEGIN
+	CALL cms.cms_revoke_all(offer(offer_code), scope, NULL, NULL, true, job_key, batch, '2030-01-10', NULL,
+		job_id, revoked_issued, revoked_unissued, left_redeemed);
+END
+$$;
+
 CREATE OR REPLACE FUNCTION offer(offer_code text) RETURNS bigint LANGUAGE sql STABLE AS
 'SELECT offer_id FROM cms.offer WHERE org_id = cms.cms_current_org() AND code = offer_code';
 

@@ -1,6 +1,6 @@
 -- Purging: what may go and what has to stay, what of it still counts, and how far one call goes.
 BEGIN;
-SELECT plan(88);
+SELECT plan(89);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-10 11:00 Asia/Kolkata'''
@@ -55,6 +55,7 @@ SELECT is(use_of(:'cid', 'cid', '2026-02-01'), 'CODE_NOT_FOUND', 'a purged code 
 SELECT is(use_of(:'ann', 'ann', '2025-12-01'), 'ALREADY_REDEEMED', 'a redeemed one is not');
 SELECT is(rows_of($$ SELECT line, issued, code IS NULL, expires_at IS NULL, coupon_id IS NULL, replayed FROM cms_issue_many(o('ended'), '{ann,bob,cid,eve,fay}', request_key => 'ended', at => '2026-02-01') ORDER BY line $$),
 	'(1,t,f,f,f,t) (2,t,f,f,f,t) (3,t,t,t,f,t) (4,t,t,t,f,t) (5,t,t,t,f,t)', 'an issue that comes again is answered as far as its coupons are there');
+SELECT is((SELECT status FROM cms.hold WHERE order_ref = 'order of ended'), 'EXPIRED', 'a hold that nobody had ended is ended first');
 SELECT is(rows_of($$ SELECT released, reason FROM cms_release_hold((SELECT hold_id FROM cms.hold WHERE order_ref = 'order of ended'), at => '2026-02-01') $$), '(f,HOLD_NOT_FOUND)', 'the hold is gone with its coupon');
 SELECT is(issue_of('ended', 'cid', :t), 'OFFER_ARCHIVED', 'whatever the time, nothing more is given out: nobody knows who had one');
 SELECT alter_offer('ended', 'expires_on', '2027-12-31');
@@ -177,7 +178,7 @@ SELECT is(cms_purge(at => '2099-01-01'), 0::bigint, 'without times nothing is pu
 SELECT make_scene('kept', '{"expires_on": "2026-12-31"}');
 UPDATE cms.org SET keep_expired = '1 year', keep_logs = '2 years' WHERE org_id = cms_current_org();
 SELECT is(cms_purge(at => '2027-12-31 23:59:59 Asia/Kolkata'), 0::bigint, 'unless the org says how long to keep');
-SELECT is(cms_purge(at => '2028-01-01 00:00 Asia/Kolkata'), 7::bigint, 'coupons');
+SELECT is(cms_purge(at => '2028-01-01 00:00 Asia/Kolkata'), 8::bigint, 'seven coupons, and the hold that has ended with them');
 SELECT is(cms_purge(at => now() + interval '3 years') > 0, true, 'and logs');
 SELECT refused($$ UPDATE cms.org SET keep_expired = '23 hours' WHERE org_id = cms_current_org() $$, '23514', 'keep_expired', 'a day at least');
 SELECT refused($$ UPDATE cms.org SET keep_logs = '-1 days' WHERE org_id = cms_current_org() $$, '23514', 'keep_logs', 'of logs too');
