@@ -6,6 +6,9 @@
  * Numbers of offers are their counters, so that a report costs the same however many coupons
  * there are. All offers of the org are read, without their texts; those that are shown are
  * chosen here, so the page stays small however many there are.
+ *
+ * Numbers of days are counted where that is a matter of a second; in larger orgs they come from
+ * the summaries, and the page tells as of when they are. Offers that have none are counted.
  */
 #include "cms.h"
 
@@ -31,6 +34,9 @@ PG_FUNCTION_INFO_V1(cms_report);
 #define MOST_DAY_BARS 62
 #define MOST_WEEK_DAYS 371
 
+/* Coupons of an org up to which its days are counted. */
+#define MOST_COUNTED 300000
+
 /* Offers on each list. */
 #define RANKED 5
 #define MOST_USED 25
@@ -43,6 +49,8 @@ static void read_org(CmsReport *report, int org);
 static void choose_days(CmsReport *report, bool has_from, DateADT from, bool has_to, DateADT to);
 static void make_spans(CmsReport *report);
 static void read_days(CmsReport *report, int org);
+static void add_issues(CmsReport *report, uint64 nrows);
+static void add_uses(CmsReport *report, uint64 nrows);
 static CmsReportSpan *span_of(CmsReport *report, DateADT day);
 static void read_offers(CmsReport *report, int org);
 static void rank(CmsReport *report);
@@ -58,27 +66,60 @@ static CmsPlan find_org = {
 	1,
 	{INT4OID}};
 
-static CmsPlan find_issues = {
-	"SELECT (c.issued_at AT TIME ZONE $4)::date, count(*), count(*) FILTER (WHERE c.uses > 0)"
-	" FROM cms.coupon c WHERE c.org_id = $1 AND c.issued_at >= $2 AND c.issued_at < $3 GROUP BY 1",
-	4,
-	{INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID}};
+/* of the offers $5, NULL: of all */
+static CmsPlan count_issues = {
+	"SELECT i.day, sum(i.issued)::bigint, sum(i.redeemed)::bigint"
+	" FROM (SELECT (c.issued_at AT TIME ZONE $4)::date AS day, count(*) AS issued,"
+	"  count(*) FILTER (WHERE c.uses > 0) AS redeemed"
+	"  FROM cms.coupon c"
+	"  WHERE c.org_id = $1 AND c.issued_at >= cms.cms_day_start($2, $4)"
+	"  AND c.issued_at < cms.cms_day_start($3 + 1, $4) AND ($5 IS NULL OR c.offer_id = ANY ($5))"
+	"  GROUP BY 1"
+	"  UNION ALL"
+	"  SELECT p.issued_on, p.coupons, 0 FROM cms.purged_coupon p"
+	"  WHERE p.org_id = $1 AND p.issued_on >= $2 AND p.issued_on <= $3"
+	"  AND ($5 IS NULL OR p.offer_id = ANY ($5))) i"
+	" GROUP BY 1",
+	5,
+	{INT4OID, DATEOID, DATEOID, TEXTOID, INT8ARRAYOID}};
 
-static CmsPlan find_uses = {
+static CmsPlan count_uses = {
 	"SELECT (r.redeemed_at AT TIME ZONE $4)::date, count(*), sum(r.discount), sum(r.bill_amount)"
 	" FROM cms.redemption r"
-	" WHERE r.org_id = $1 AND r.reversed_at IS NULL AND r.redeemed_at >= $2 AND r.redeemed_at < $3"
+	" WHERE r.org_id = $1 AND r.reversed_at IS NULL"
+	" AND r.redeemed_at >= cms.cms_day_start($2, $4)"
+	" AND r.redeemed_at < cms.cms_day_start($3 + 1, $4)"
+	" AND ($5 IS NULL OR r.offer_id = ANY ($5))"
 	" GROUP BY 1",
-	4,
-	{INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID}};
+	5,
+	{INT4OID, DATEOID, DATEOID, TEXTOID, INT8ARRAYOID}};
+
+static CmsPlan find_issues = {
+	"SELECT i.day, sum(i.issued)::bigint, sum(i.redeemed)::bigint FROM cms.issue_summary i"
+	" WHERE i.org_id = $1 AND i.day >= $2 AND i.day <= $3 GROUP BY 1",
+	3,
+	{INT4OID, DATEOID, DATEOID}};
+
+static CmsPlan find_uses = {
+	"SELECT u.day, sum(u.uses)::bigint, sum(u.discount), sum(u.bill_amount)"
+	" FROM cms.use_summary u WHERE u.org_id = $1 AND u.day >= $2 AND u.day <= $3 GROUP BY 1",
+	3,
+	{INT4OID, DATEOID, DATEOID}};
+
+static CmsPlan find_oldest_summary = {
+	"SELECT min(s.refreshed_at) FROM cms.summary_status s WHERE s.org_id = $1 AND NOT s.is_fresh",
+	1,
+	{INT4OID}};
 
 static CmsPlan find_offers = {
 	"SELECT o.offer_id, l.service, COALESCE(s.issued, 0), COALESCE(s.redeemed, 0),"
 	" COALESCE(s.uses, 0), COALESCE(s.discount, 0),"
 	" cms.cms_offer_end(o.expiry_type, o.expires_on, l.ends_on, $2), o.status = 'ARCHIVED',"
-	" s.first_issued_at < $4 AND (s.last_issued_at >= $3 OR s.last_redeemed_at >= $3)"
+	" s.first_issued_at < $4 AND (s.last_issued_at >= $3 OR s.last_redeemed_at >= $3),"
+	" m.org_id IS NOT NULL"
 	" FROM cms.offer o"
 	" LEFT JOIN cms.claim l ON l.org_id = o.org_id AND l.offer_id = o.offer_id"
+	" LEFT JOIN cms.summary_offer m ON m.org_id = o.org_id AND m.offer_id = o.offer_id"
 	" LEFT JOIN LATERAL (SELECT sum(t.issued)::bigint AS issued,"
 	"  sum(t.redeemed_coupons)::bigint AS redeemed, sum(t.uses)::bigint AS uses,"
 	"  sum(t.discount) AS discount, min(t.first_issued_at) AS first_issued_at,"
@@ -116,8 +157,8 @@ cms_report(PG_FUNCTION_ARGS)
 	read_org(&report, org);
 	choose_days(&report, has_from, from, has_to, to);
 	make_spans(&report);
-	read_days(&report, org);
 	read_offers(&report, org);
+	read_days(&report, org);
 	rank(&report);
 	read_texts(&report, org);
 	initStringInfo(&page);
@@ -194,10 +235,42 @@ read_days(CmsReport *report, int org)
 {
 	DateADT first = report->from - (report->to - report->from + 1);
 	Datum values[] = {Int32GetDatum(org),
-					  TimestampTzGetDatum(cms_day_begin(first, report->zone)),
-					  TimestampTzGetDatum(cms_day_begin(report->to + 1, report->zone)),
-					  CStringGetTextDatum(report->zone_name)};
-	uint64 nrows = cms_plan_run(&find_issues, values, NULL, true);
+					  DateADTGetDatum(first),
+					  DateADTGetDatum(report->to),
+					  CStringGetTextDatum(report->zone_name),
+					  (Datum) 0};
+	int64 *counted = palloc(sizeof(int64) * Max(report->noffers, 1));
+	int ncounted = 0;
+	int64 issued = 0;
+
+	report->summaries_at = DT_NOEND;
+	for (int i = 0; i < report->noffers; i++)
+	{
+		issued += report->offers[i].issued;
+		if (!report->offers[i].has_summary)
+			counted[ncounted++] = report->offers[i].offer_id;
+	}
+	if (issued <= MOST_COUNTED)
+	{
+		add_issues(report, cms_plan_run(&count_issues, values, "    n", true));
+		add_uses(report, cms_plan_run(&count_uses, values, "    n", true));
+		return;
+	}
+	if (ncounted > 0)
+	{
+		values[4] = cms_array_of_int64s(counted, ncounted);
+		add_issues(report, cms_plan_run(&count_issues, values, NULL, true));
+		add_uses(report, cms_plan_run(&count_uses, values, NULL, true));
+	}
+	add_issues(report, cms_plan_run(&find_issues, values, NULL, true));
+	add_uses(report, cms_plan_run(&find_uses, values, NULL, true));
+	cms_plan_run(&find_oldest_summary, values, NULL, true);
+	report->summaries_at = cms_row_timestamptz(0, 1, DT_NOEND);
+}
+
+static void
+add_issues(CmsReport *report, uint64 nrows)
+{
 	bool isnull;
 
 	for (uint64 i = 0; i < nrows; i++)
@@ -212,8 +285,13 @@ read_days(CmsReport *report, int org)
 			sums[k]->redeemed += cms_row_int64(i, 3, 0);
 		}
 	}
+}
 
-	nrows = cms_plan_run(&find_uses, values, NULL, true);
+static void
+add_uses(CmsReport *report, uint64 nrows)
+{
+	bool isnull;
+
 	for (uint64 i = 0; i < nrows; i++)
 	{
 		CmsReportSpan *span = span_of(report, DatumGetDateADT(cms_row_value(i, 1, &isnull)));
@@ -270,6 +348,7 @@ read_offers(CmsReport *report, int org)
 		offer->ends_at = cms_row_timestamptz(i, 7, DT_NOEND);
 		offer->archived = cms_row_bool(i, 8, false);
 		offer->in_play = cms_row_bool(i, 9, false);
+		offer->has_summary = cms_row_bool(i, 10, false);
 	}
 }
 

@@ -44,6 +44,7 @@ typedef struct CmsReportOffer
 	TimestampTz ends_at; /* DT_NOEND: never */
 	bool archived;
 	bool in_play; /* issued or redeemed in the days of the report */
+	bool has_summary;
 } CmsReportOffer;
 
 typedef struct CmsReport
@@ -61,7 +62,8 @@ typedef struct CmsReport
 	CmsReportSpan *spans;
 	int nspans;
 	CmsReportSum sum;
-	CmsReportSum before; /* as many days before */
+	CmsReportSum before;      /* as many days before */
+	TimestampTz summaries_at; /* as of when they are at least; DT_NOEND: as of now */
 	CmsReportOffer *offers;
 	int noffers;
 	/* those that are shown */

@@ -41,6 +41,7 @@ static char *measured_text(const CmsReport *report, const CmsReportSum *sum, Mea
 static void put_time_table(StringInfo out, const CmsReport *report);
 static void put_sum_cells(StringInfo out, const CmsReport *report, const CmsReportSum *sum);
 static void put_foot(StringInfo out, const CmsReport *report);
+static void put_instant(StringInfo out, const CmsReport *report, TimestampTz at);
 static char *span_text(const CmsReport *report, const CmsReportSpan *span, bool with_year);
 static char *money(const CmsReport *report, Numeric amount);
 static double number(Numeric amount);
@@ -296,25 +297,38 @@ put_sum_cells(StringInfo out, const CmsReport *report, const CmsReportSum *sum)
 static void
 put_foot(StringInfo out, const CmsReport *report)
 {
-	DateADT day;
-	TimeADT time;
-
-	cms_local_clock(report->at, report->zone, &day, &time);
-	appendStringInfoString(
-		out,
-		"</main>\n<footer>\n"
-		"<p>A coupon is redeemed when it has a use that was not reversed. The rate is the redeemed part of the coupons "
-		"issued, whenever they are redeemed; rates of recent days still rise. Redemptions, discounts and bills are "
-		"those of the days on which they happened. Some coupons may end before their offer.</p>\n<p>");
-	appendStringInfo(out,
-					 "As of %s, %02d:%02d, ",
-					 cms_html_day(day, true),
-					 (int) (time / USECS_PER_HOUR),
-					 (int) (time / USECS_PER_MINUTE % 60));
+	appendStringInfoString(out,
+						   "</main>\n<footer>\n"
+						   "<p>A coupon is redeemed when it has a use that was not reversed. The "
+						   "rate is the redeemed part of the coupons issued, whenever they are "
+						   "redeemed; rates of recent days still rise. Redemptions, discounts and "
+						   "bills are those of the days on which they happened. Some coupons may "
+						   "end before their offer.</p>\n<p>As of ");
+	put_instant(out, report, report->at);
+	if (report->summaries_at != DT_NOEND)
+	{
+		appendStringInfoString(out, ", numbers of days as of ");
+		put_instant(out, report, report->summaries_at);
+	}
+	appendStringInfoString(out, ", ");
 	cms_html_text(out, report->zone_name);
 	appendStringInfo(out,
 					 ". Days are of this zone, amounts in %s.</p>\n</footer>\n</body>\n</html>",
 					 report->currency);
+}
+
+static void
+put_instant(StringInfo out, const CmsReport *report, TimestampTz at)
+{
+	DateADT day;
+	TimeADT time;
+
+	cms_local_clock(at, report->zone, &day, &time);
+	appendStringInfo(out,
+					 "%s, %02d:%02d",
+					 cms_html_day(day, true),
+					 (int) (time / USECS_PER_HOUR),
+					 (int) (time / USECS_PER_MINUTE % 60));
 }
 
 static char *

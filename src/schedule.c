@@ -34,17 +34,19 @@ PG_FUNCTION_INFO_V1(cms_unschedule);
 
 #define SWEEP_COMMAND "CALL cms.cms_sweep_all()"
 #define PURGE_COMMAND "CALL cms.cms_purge_all()"
+#define SUMMARY_COMMAND "SELECT cms.cms_refresh_summary()"
 
-/* The three jobs. */
+/* The jobs. */
 enum
 {
 	job_sweep,
 	job_purge,
+	job_summary,
 	job_history,
 	job_count
 };
 
-static const char *const kinds[job_count] = {"sweep", "purge", "history"};
+static const char *const kinds[job_count] = {"sweep", "purge", "summary", "history"};
 
 /* columns of cms_schedule_result */
 enum
@@ -77,8 +79,8 @@ static void require_usage(const char *role);
 static bool has_pg_cron(void);
 static void require_pg_cron(void);
 static char *call_there(const Job *jobs);
-static void
-describe(Job *jobs, const char *role, const char *sweep, const char *purge, int keep_days);
+static void describe(Job *jobs, const char *role, const char *sweep, const char *purge,
+					 const char *summary, int keep_days);
 static char *job_name(const char *kind, const char *database);
 static char *history_command(int keep_days);
 static void schedule_job(FunctionCallInfo fcinfo, Job *wanted);
@@ -105,14 +107,15 @@ static CmsPlan add_job = {"SELECT cron.schedule_in_database($1, $2, $3, $4, $5, 
 
 static CmsPlan unschedule = {"SELECT cron.unschedule($1)", 1, {INT8OID}};
 
-/* cms_schedule(role, sweep, purge, keep_days) */
+/* cms_schedule(role, sweep, purge, summary, keep_days) */
 Datum
 cms_schedule(PG_FUNCTION_ARGS)
 {
 	char *role = cms_arg_required_id(fcinfo, 0, "role");
 	char *sweep = cms_arg_id(fcinfo, 1, "sweep");
 	char *purge = cms_arg_id(fcinfo, 2, "purge");
-	int keep_days = cms_arg_int(fcinfo, 3, "keep_days");
+	char *summary = cms_arg_id(fcinfo, 3, "summary");
+	int keep_days = cms_arg_int(fcinfo, 4, "keep_days");
 	const char *cron_database;
 	Job jobs[job_count];
 
@@ -126,7 +129,7 @@ cms_schedule(PG_FUNCTION_ARGS)
 	SPI_connect();
 	require_pg_cron();
 	require_role(role);
-	describe(jobs, role, sweep, purge, keep_days);
+	describe(jobs, role, sweep, purge, summary, keep_days);
 	cron_database = GetConfigOption("cron.database_name", true, false);
 	if (strcmp(cron_database, get_database_name(MyDatabaseId)) != 0)
 		ereport(ERROR,
@@ -173,12 +176,14 @@ cms_unschedule(PG_FUNCTION_ARGS)
 			 errmsg("pg_cron keeps its jobs in the database \"%s\", this is \"%s\"",
 					cron_database,
 					database),
-			 errhint("Connect to \"%s\" as a superuser and run:\n"
-					 "SELECT cron.unschedule(jobid) FROM cron.job WHERE jobname IN (%s, %s, %s);",
-					 cron_database,
-					 quote_literal_cstr(job_name(kinds[job_sweep], database)),
-					 quote_literal_cstr(job_name(kinds[job_purge], database)),
-					 quote_literal_cstr(job_name(kinds[job_history], database)))));
+			 errhint(
+				 "Connect to \"%s\" as a superuser and run:\n"
+				 "SELECT cron.unschedule(jobid) FROM cron.job WHERE jobname IN (%s, %s, %s, %s);",
+				 cron_database,
+				 quote_literal_cstr(job_name(kinds[job_sweep], database)),
+				 quote_literal_cstr(job_name(kinds[job_purge], database)),
+				 quote_literal_cstr(job_name(kinds[job_summary], database)),
+				 quote_literal_cstr(job_name(kinds[job_history], database)))));
 	if (!OidIsValid(get_extension_oid("pg_cron", true)))
 		ereport(NOTICE,
 				(errmsg("the extension pg_cron is not created in this database, so there are no "
@@ -313,7 +318,8 @@ call_there(const Job *jobs)
 }
 
 static void
-describe(Job *jobs, const char *role, const char *sweep, const char *purge, int keep_days)
+describe(Job *jobs, const char *role, const char *sweep, const char *purge, const char *summary,
+		 int keep_days)
 {
 	const char *database = get_database_name(MyDatabaseId);
 
@@ -330,8 +336,11 @@ describe(Job *jobs, const char *role, const char *sweep, const char *purge, int 
 	jobs[job_sweep].command = SWEEP_COMMAND;
 	jobs[job_purge].schedule = purge != NULL ? pstrdup(purge) : NULL;
 	jobs[job_purge].command = PURGE_COMMAND;
+	jobs[job_summary].schedule = summary != NULL ? pstrdup(summary) : NULL;
+	jobs[job_summary].command = SUMMARY_COMMAND;
 	/* the history is where pg_cron is */
-	jobs[job_history].schedule = sweep != NULL || purge != NULL ? "41 2 * * *" : NULL;
+	jobs[job_history].schedule =
+		sweep != NULL || purge != NULL || summary != NULL ? "41 2 * * *" : NULL;
 	jobs[job_history].command = history_command(keep_days);
 	jobs[job_history].database = pstrdup(GetConfigOption("cron.database_name", true, false));
 }

@@ -139,7 +139,7 @@ GRANT EXECUTE ON FUNCTION cms.cms_sweep_holds(int, timestamptz, int), cms.cms_sw
 GRANT EXECUTE ON PROCEDURE cms.cms_sweep_all(int, timestamptz, int, bigint) TO cms_manager, cms_admin, cms_sweeper;
 GRANT SELECT ON cms.reminder_pass, cms.offer_expiry, cms.sweep_run, cms.reminder_due TO cms_manager, cms_analyst;
 GRANT SELECT ON cms.sweep_status TO cms_manager, cms_analyst, cms_sweeper;
-GRANT EXECUTE ON FUNCTION cms.cms_schedule(text, text, text, int), cms.cms_unschedule() TO cms_admin, cms_sweeper;
+GRANT EXECUTE ON FUNCTION cms.cms_schedule(text, text, text, text, int), cms.cms_unschedule() TO cms_admin, cms_sweeper;
 GRANT EXECUTE ON FUNCTION cms.cms_purge(timestamptz, int, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, int)
 	TO cms_manager, cms_admin, cms_sweeper;
 GRANT EXECUTE ON PROCEDURE cms.cms_purge_all(timestamptz, int, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, int, bigint)

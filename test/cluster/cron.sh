@@ -73,23 +73,25 @@ expect 'of all that nothing is left' 0 'SELECT count(*) FROM cron.job'
 
 # ---- jobs come, change and go -----------------------------------------------------------------------
 jobs='SELECT job_name, schedule, database_name, role_name, state FROM'
-expect 'three jobs' 'cms sweep postgres|* * * * *|postgres|coupon_jobs|ADDED
+expect 'four jobs' 'cms sweep postgres|* * * * *|postgres|coupon_jobs|ADDED
 cms purge postgres|17 2 * * *|postgres|coupon_jobs|ADDED
+cms summary postgres|*/2 * * * *|postgres|coupon_jobs|ADDED
 cms history postgres|41 2 * * *|postgres|coupon_jobs|ADDED' "$jobs cms.cms_schedule()"
-expect 'the same again changes nothing' 'UNCHANGED,UNCHANGED,UNCHANGED' "SELECT string_agg(state, ',') FROM cms.cms_schedule()"
+expect 'the same again changes nothing' 'UNCHANGED,UNCHANGED,UNCHANGED,UNCHANGED' "SELECT string_agg(state, ',') FROM cms.cms_schedule()"
 expect 'another schedule, and one job less' 'cms sweep postgres|*/5 * * * *|postgres|coupon_jobs|CHANGED
 cms purge postgres|17 2 * * *|postgres|coupon_jobs|REMOVED
+cms summary postgres|*/2 * * * *|postgres|coupon_jobs|UNCHANGED
 cms history postgres|41 2 * * *|postgres|coupon_jobs|UNCHANGED' "$jobs cms.cms_schedule(sweep => '*/5 * * * *', purge => NULL)"
 sql -c 'CREATE ROLE night_shift LOGIN IN ROLE cms_sweeper' -c 'GRANT USAGE ON SCHEMA cron TO night_shift'
-expect 'another role takes the jobs over' 'CHANGED,ADDED,CHANGED' "SELECT string_agg(state, ',') FROM cms.cms_schedule('night_shift')"
-expect 'no job is there twice' '3|night_shift' 'SELECT count(*), min(username) FROM cron.job'
+expect 'another role takes the jobs over' 'CHANGED,ADDED,CHANGED,CHANGED' "SELECT string_agg(state, ',') FROM cms.cms_schedule('night_shift')"
+expect 'no job is there twice' '4|night_shift' 'SELECT count(*), min(username) FROM cron.job'
 refused 'only a superuser names a role' 'ERROR: +42501: only a superuser' 'SELECT * FROM cms.cms_schedule()' -U night_shift
-expect 'everybody their own' 'UNCHANGED,UNCHANGED,CHANGED' \
+expect 'everybody their own' 'UNCHANGED,UNCHANGED,UNCHANGED,CHANGED' \
 	"SELECT string_agg(state, ',') FROM cms.cms_schedule('night_shift', keep_days => 3)" -U night_shift
-expect 'a job that was made inactive is made again' 'CHANGED,UNCHANGED,UNCHANGED' \
+expect 'a job that was made inactive is made again' 'CHANGED,UNCHANGED,UNCHANGED,UNCHANGED' \
 	"DO \$\$ BEGIN PERFORM cron.alter_job(jobid, active => false) FROM cron.job WHERE jobname LIKE '% sweep %'; END \$\$;
 	SELECT string_agg(state, ',') FROM cms.cms_schedule('night_shift', keep_days => 3)"
-expect 'ended' 'REMOVED,REMOVED,REMOVED' "SELECT string_agg(state, ',') FROM cms.cms_unschedule()"
+expect 'ended' 'REMOVED,REMOVED,REMOVED,REMOVED' "SELECT string_agg(state, ',') FROM cms.cms_unschedule()"
 expect 'and ended again' 0 'SELECT count(*) FROM cms.cms_unschedule()'
 
 # ---- a database without pg_cron: what the hint says works where pg_cron is -----------------------------
@@ -104,6 +106,7 @@ fi
 sed -n '/^GRANT/p; /^SELECT/p' "$CMS_SERVER_DIR/there" | sql -f - >/dev/null
 expect 'and the statements of the hint make its jobs' "cms sweep night's shop|night's shop
 cms purge night's shop|night's shop
+cms summary night's shop|night's shop
 cms history night's shop|postgres" "SELECT jobname, database FROM cron.job WHERE username = 'coupon_jobs' ORDER BY jobid"
 sql -d "night's shop" -c 'SELECT * FROM cms.cms_unschedule()' >"$CMS_SERVER_DIR/there" 2>&1 || true
 sed -n '/^SELECT/p' "$CMS_SERVER_DIR/there" | sql -f - >/dev/null
@@ -136,7 +139,7 @@ wait_for 'the run is in the history' "SELECT count(*) > 0 FROM cron.job_run_deta
 # From now on by connections, as any client: the socket is where this server has it.
 sql -c "ALTER SYSTEM SET cron.use_background_workers = off" -c "ALTER SYSTEM SET cron.host = '$CMS_SERVER_DIR/socket'"
 "$CMS_SERVER" ctl restart
-expect 'jobs follow cron.host' 'CHANGED,CHANGED,CHANGED' "SELECT string_agg(state, ',') FROM cms.cms_schedule()"
+expect 'jobs follow cron.host' 'CHANGED,CHANGED,CHANGED,CHANGED' "SELECT string_agg(state, ',') FROM cms.cms_schedule()"
 sql -c "INSERT INTO cms.offer_reminder (offer_id, days_before, time_of_day, channel, content)
 	SELECT offer_id, 1, '00:00', 'SMS', 'Until tomorrow: {code}' FROM cms.offer WHERE code = 'LATER'"
 wait_for 'by a connection the outbox fills' 'SELECT count(*) = 6 FROM cms.outbox'
@@ -148,6 +151,8 @@ expect 'no run failed' 0 "SELECT count(*) FROM cron.job_run_details WHERE status
 purge=$(sql -c "SELECT command FROM cron.job WHERE jobname = 'cms purge postgres'")
 history=$(sql -c "SELECT command FROM cron.job WHERE jobname = 'cms history postgres'")
 expect 'the role may purge' 0 "$purge" -U coupon_jobs
+summary=$(sql -c "SELECT command FROM cron.job WHERE jobname = 'cms summary postgres'")
+if sql -U coupon_jobs -c "$summary" >/dev/null; then ok 'and refresh summaries'; else not_ok 'and refresh summaries'; fi
 sql -c "UPDATE cron.job_run_details SET end_time = now() - interval '15 days', start_time = NULL
 	WHERE runid = (SELECT min(runid) FROM cron.job_run_details)" -c "INSERT INTO cron.job_run_details (jobid, runid, username, status, end_time)
 	VALUES (0, -1, 'somebody', 'succeeded', '2020-01-01'), (0, -2, 'coupon_jobs', 'failed', NULL)"
@@ -155,6 +160,6 @@ runs=$(sql -c "SELECT count(*) - 1 FROM cron.job_run_details WHERE username = 'c
 sql -U coupon_jobs -c "$history"
 expect 'its old runs go, those that never began too, and nothing of others' "$runs of coupon_jobs, 1 of somebody" \
 	"SELECT string_agg(n || ' of ' || username, ', ' ORDER BY username) FROM (SELECT username, count(*) AS n FROM cron.job_run_details GROUP BY 1) x"
-expect 'ended for good' 3 'SELECT count(*) FROM cms.cms_unschedule()'
+expect 'ended for good' 4 'SELECT count(*) FROM cms.cms_unschedule()'
 expect 'and nothing is left of them' 0 'SELECT count(*) FROM cron.job'
 exit $failed

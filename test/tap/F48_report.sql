@@ -1,10 +1,10 @@
 -- The page of cms_report: its numbers, what it makes of hostile texts, how large it gets, and for whom.
 -- What it looks like is for people to judge.
-SELECT plan(33);
+SELECT plan(41);
 
 INSERT INTO cms.org (org_id, name, time_zone, currency) VALUES
 	(481, E'<script>alert("o''rg") & co</script>', 'Asia/Kolkata', 'INR'), (482, 'Nothing yet', 'Pacific/Apia', 'USD'),
-	(483, 'Thousands', 'UTC', 'EUR');
+	(483, 'Thousands', 'UTC', 'EUR'), (484, 'Large', 'Asia/Kolkata', 'INR');
 SET cms.org = 481;
 CREATE TEMP TABLE page (name text, html text);
 
@@ -78,6 +78,36 @@ SELECT count(*) FROM generate_series(1, 1500) i, LATERAL cms.cms_redeem('M' || i
 INSERT INTO page SELECT 'many', cms.cms_report('2020-03-01', '2030-02-28', at => '2030-03-01');
 SELECT is(pg_temp.tile('many', 'Redemptions'), '1,500', 'a page of ten years and many offers');
 SELECT cmp_ok(length(html), '<', 300000, 'is bounded') FROM page WHERE name = 'many';
+
+-- ---- a large org: days come from the summaries, where there are any ----------------------------------------
+SET cms.org = 484;
+INSERT INTO cms.offer (offer_id, name, discount_type, discount_value, code_method, common_code) VALUES
+	(4841, 'summarised', 'FIXED_AMOUNT', 10, 'COMMON', 'LARGE'), (4842, 'not yet', 'FIXED_AMOUNT', 10, 'COMMON', 'SMALL');
+SELECT count(*) FROM cms.cms_issue_many(4841, ARRAY(SELECT 'c' || i FROM generate_series(1, 300000) i), at => '2030-02-03 23:59+05:30') x;
+SELECT count(*) FROM generate_series(1, 4) i, LATERAL cms.cms_redeem('LARGE', 'c' || i, 100, 'b', at => '2030-02-05 00:00+05:30');
+INSERT INTO page SELECT 'counted', cms.cms_report('2030-02-01', '2030-02-28', at => '2030-03-01');
+SELECT is(pg_temp.tile('counted', 'Coupons issued') || ' ' || pg_temp.tile('counted', 'Redemptions'), '300,000 4', 'counted as long as they are few');
+SELECT count(*) FROM cms.cms_issue_many(4841, '{d1,d2}', at => '2030-02-04 00:00+05:30') x;
+INSERT INTO page SELECT 'not summarised', cms.cms_report('2030-02-01', '2030-02-28', at => '2030-03-01');
+SELECT is(pg_temp.tile('not summarised', 'Coupons issued') || ' ' || pg_temp.tile('not summarised', 'Redemptions'), '300,002 4',
+	'and also when they are many, of offers that have no summary');
+SELECT cms.cms_refresh_summary(pace => 0, org => 484) AS refreshed \gset
+-- one that the summary does not have yet, and three of an offer without
+SELECT count(*) FROM cms.cms_issue_many(4841, '{d3}', at => '2030-02-04 00:00+05:30') x;
+SELECT count(*) FROM cms.cms_issue_many(4842, '{d1,d2,d3}', at => '2030-02-04 00:00+05:30') x;
+INSERT INTO page SELECT 'summarised', cms.cms_report('2030-02-01', '2030-02-28', at => '2030-03-01');
+SELECT is(pg_temp.tile('summarised', 'Coupons issued'), '300,005', 'as of the last refresh, offers without a summary as of now');
+SELECT is(pg_temp.tile('summarised', 'Redemptions') || ' ' || pg_temp.tile('summarised', 'Redeemed of those issued') || ' ' ||
+	pg_temp.tile('summarised', 'Discount given') || ' ' || pg_temp.tile('summarised', 'On bills of'), '4 &lt;0.1% INR 40.00 INR 400.00',
+	'the same numbers from the summary');
+SELECT is((SELECT array_agg(m[1] || ' ' || m[2]) FROM page, regexp_matches(html,
+	'<th scope="row">([0-9]+ Feb 2030)</th><td class="n">([1-9][0-9,]*)</td>', 'g') m WHERE name = 'summarised'),
+	'{3 Feb 2030 300\,000,4 Feb 2030 5}'::text[], 'and the days');
+SELECT ok(html LIKE '%numbers of days as of%', 'which tells as of when it is, if something has changed') FROM page WHERE name = 'summarised';
+SELECT cms.cms_refresh_summary(pace => 0, org => 484) AS refreshed \gset
+INSERT INTO page SELECT 'fresh', cms.cms_report('2030-02-01', '2030-02-28', at => '2030-03-01');
+SELECT is(pg_temp.tile('fresh', 'Coupons issued'), '300,006', 'refreshed it has all');
+SELECT ok(html NOT LIKE '%numbers of days as of%', 'and is as of now') FROM page WHERE name = 'fresh';
 
 -- ---- calls that make no sense, and callers --------------------------------------------------------------------
 SELECT throws_ok($$SELECT cms.cms_report('2030-02-02', '2030-02-01')$$, '22023', NULL, 'the last day before the first');
