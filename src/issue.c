@@ -154,7 +154,7 @@ attempt(CmsIssue *issue)
 	issue->claim_may_go = offer->claim_service != NULL && !issue->is_issued;
 	issue->claim_gone = false;
 	issue->positions = 0;
-	memset(issue->stock_line, 0, sizeof(bool) * issue->nlines);
+	memset(issue->stock_line, 0, sizeof(bool) * Max(issue->nlines, 0));
 	/* a job writes many coupons in the order of their codes: only one coupon cannot meet that in a circle */
 	if (issue->nlines > 1)
 		cms_lock_bulk(offer->org, offer->offer_id, ShareLock);
