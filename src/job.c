@@ -190,9 +190,7 @@ cms_job_start(CmsJobRun *run)
 	if (!cms_lock_job(run->org, run->job_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("job " INT64_FORMAT " with the key \"%s\" is running",
-						run->job_id,
-						run->job_key),
+				 errmsg("the job with the key \"%s\" is running", run->job_key),
 				 errdetail("Another session runs it; cms.job tells how far it is."),
 				 errhint("Wait for its end, or name another job_key for another job.")));
 	run->has_lock = true;

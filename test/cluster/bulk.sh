@@ -119,6 +119,12 @@ disturbed job k
 interrupted k
 each_has_one k
 recounted
+scene 'disturbed, from stock' '{"code_method": "GENERATED"}'
+sql -c "SELECT cms.cms_generate_codes($offer, 9000)" >/dev/null
+disturbed job k
+interrupted k
+each_has_one k
+recounted
 scene 'disturbed, others beside it' '{"code_method": "GENERATED"}'
 others
 job k &
@@ -162,6 +168,14 @@ wait $pid || not_ok "$at: $(cat "$work/a.out")"
 sleep 1
 stop_others
 is 'reached exactly' 9999 "SELECT count(*) FROM cms.coupon WHERE offer_id = $offer"
+recounted
+
+scene 'stock, others beside it' '{"code_method": "GENERATED", "max_issued_per_customer": 1}'
+sql -c "SELECT cms.cms_generate_codes($offer, 9000)" >/dev/null
+others
+job a >"$work/a.out" 2>&1 || not_ok "$at: $(cat "$work/a.out")"
+stop_others
+is 'each customer has one' '12000 t' "SELECT concat_ws(' ', count(DISTINCT customer_id) FILTER (WHERE customer_id LIKE 'c%'), count(*) = count(DISTINCT customer_id)) FROM cms.coupon WHERE offer_id = $offer"
 recounted
 
 scene 'a cap that moves' '{"code_method": "GENERATED", "max_issued": 9000}'
