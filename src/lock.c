@@ -16,6 +16,7 @@
 #define LOCK_CLASS 3
 #define JOB_CLASS 4
 #define BULK_CLASS 5
+#define SUMMARY_CLASS 6
 /* and those that follow, one for each slot */
 #define SLOT_CLASS 16
 
@@ -105,4 +106,13 @@ cms_lock_bulk(int org, int64 offer_id, LOCKMODE mode)
 
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) org, (uint32) offer_id, BULK_CLASS);
 	(void) LockAcquire(&tag, mode, false, false);
+}
+
+bool
+cms_try_lock_summary(int org, int64 offer_id)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) org, (uint32) offer_id, SUMMARY_CLASS);
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }

@@ -44,4 +44,7 @@ extern void cms_unlock_job(int org, int64 job_id);
  */
 extern void cms_lock_bulk(int org, int64 offer_id, LOCKMODE mode);
 
+/* Of an offer's summary, until the end of the transaction. False: another session is at it. */
+extern bool cms_try_lock_summary(int org, int64 offer_id);
+
 #endif

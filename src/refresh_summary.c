@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "args.h"
+#include "lock.h"
 #include "plan.h"
 #include "refresh_summary.h"
 
@@ -52,24 +53,13 @@ static CmsPlan due_offers = {
 	4,
 	{INT4OID, INT8OID, INT4OID, TEXTOID}};
 
-static CmsPlan begin_offer = {
-	"INSERT INTO cms.summary_offer (org_id, offer_id, fingerprint, refreshed_at, took)"
-	" VALUES ($1, $2, '', '-infinity', '0') ON CONFLICT DO NOTHING",
-	2,
-	{INT4OID, INT8OID}};
-
-/* somebody else may be at it */
-static CmsPlan lock_offer = {
-	"SELECT FROM cms.summary_offer WHERE org_id = $1 AND offer_id = $2 FOR UPDATE SKIP LOCKED",
-	2,
-	{INT4OID, INT8OID}};
-
 static CmsPlan take_marks = {
 	"DELETE FROM cms.summary_mark WHERE org_id = $1 AND offer_id = $2", 2, {INT4OID, INT8OID}};
 
 static CmsPlan finish_offer = {
-	"UPDATE cms.summary_offer SET fingerprint = $3, refreshed_at = $4, took = $5"
-	" WHERE org_id = $1 AND offer_id = $2",
+	"INSERT INTO cms.summary_offer (org_id, offer_id, fingerprint, refreshed_at, took)"
+	" VALUES ($1, $2, $3, $4, $5) ON CONFLICT (org_id, offer_id) DO UPDATE"
+	" SET fingerprint = $3, refreshed_at = $4, took = $5",
 	5,
 	{INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID, INTERVALOID}};
 
@@ -240,8 +230,8 @@ refresh_offer(int org, const char *zone, const Due *due)
 	TimestampTz began = GetCurrentTimestamp();
 	Interval took = {0};
 
-	cms_plan_run(&begin_offer, offer, NULL, false);
-	if (cms_plan_run(&lock_offer, offer, NULL, false) == 0)
+	/* not by a row, which whoever makes it would have others wait for */
+	if (!cms_try_lock_summary(org, due->offer_id))
 		return false;
 	cms_plan_write(&take_marks, offer, NULL);
 	cms_plan_write(&summarise_issues, offer, NULL);
