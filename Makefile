@@ -26,7 +26,7 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION)
 
 # ---- goals that bring their own server --------------------------------------------------------
 CHECKS  = check-regress check-tap check-isolation check-cluster check-readme check-replay
-PRIVATE = help check $(CHECKS) lint demo replay bench bench-redeem bench-bulk psql stop packages
+PRIVATE = help check $(CHECKS) lint demo replay bench bench-redeem bench-bulk bench-sweep psql stop packages
 
 goals = $(or $(MAKECMDGOALS),all)
 
@@ -83,6 +83,10 @@ bench-redeem: packages ## redeeming, checking, issuing beside rivals (TESTS="dis
 bench-bulk: packages ## making, issuing and removing millions beside COPY (TESTS="issue generate …")
 	@test/server run --release --fsync --set shared_buffers=1GB --set checkpoint_timeout=60min --set max_wal_size=100GB -- \
 		test/bench/bulk $(TESTS)
+
+bench-sweep: packages ## reminders found and queued, idle sweeps, redemptions beside (TESTS="found idle beside")
+	@test/server run --release --fsync --set shared_buffers=1GB --set checkpoint_timeout=60min --set max_wal_size=100GB -- \
+		test/bench/sweep $(TESTS)
 
 psql: ## a session on the server of "make demo"
 	@test/server psql
