@@ -15,6 +15,7 @@
 #include "args.h"
 #include "array.h"
 #include "counter.h"
+#include "expiry_mark.h"
 #include "offer.h"
 #include "plan.h"
 #include "request.h"
@@ -177,6 +178,12 @@ revoke_coupons(Revocation *r)
 	cms_plan_write(&plans[what.scope], params.values, params.nulls);
 	for (int i = 0; i < CMS_REVOKE_COUNTS; i++)
 		r->counts[i] = cms_row_int64(0, i + 1, 0);
+	/* what has ended is in the books; of customers, only what is active at the time is revoked */
+	if (r->counts[0] > 0 && what.scope == CMS_REVOKE_CODES)
+		cms_expiry_mark_revoked(offer, params.values[2]);
+	else if (r->counts[0] > 0 && (what.scope != CMS_REVOKE_CUSTOMERS ||
+								  r->at < GetCurrentTimestamp() - USECS_PER_MINUTE))
+		cms_expiry_mark_all(offer);
 	count.stock = -r->counts[1];
 	if (count.stock != 0 && !cms_counter_add(offer, &count))
 		elog(ERROR, "no counters of offer " INT64_FORMAT, what.offer_id);

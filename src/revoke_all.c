@@ -22,6 +22,7 @@
 #include "args.h"
 #include "array.h"
 #include "counter.h"
+#include "expiry_mark.h"
 #include "job.h"
 #include "offer.h"
 #include "plan.h"
@@ -507,6 +508,9 @@ count(CmsJob *job, const CmsOffer *offer, int64 revoked, int64 of_stock)
 	CmsCount counted = {.stock = -of_stock};
 
 	job->more_done = job->more_succeeded = revoked;
+	/* what has ended is in the books */
+	if (revoked > of_stock)
+		cms_expiry_mark_all(offer);
 	if (of_stock == 0)
 		return;
 	cms_plan_write(&count_stock, values, NULL);

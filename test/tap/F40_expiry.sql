@@ -1,6 +1,6 @@
 -- F40: what has ended is reported: books that equal a recount, and notices, each once.
 BEGIN;
-SELECT plan(60);
+SELECT plan(66);
 \ir lib/scene.psql
 
 -- The books beside a recount of the coupons, as of a time. Days whose coupons all went have zeros.
@@ -76,6 +76,20 @@ SELECT alter_offer('past', 'expires_on', '2020-06-10');
 SELECT cms_sweep_expired(at => '2020-07-12 UTC');
 SELECT is(books_of('past'), '(2020-06-10,4,3,0)', 'moved back: on that day; too late for notices');
 SELECT booked('2020-07-12 UTC', 'after moved ends');
+
+-- Revoked after the end, by each scope and by a job.
+SELECT make_offer('revoked', '{"expires_on": "2020-06-20"}');
+SELECT issue_of('revoked', c, '2020-06-01 UTC') FROM unnest('{ann,bob,cat,dan,eve}'::text[]) c;
+SELECT cms_sweep_expired(at => '2020-06-25 UTC');
+SELECT is((SELECT revoked_issued FROM cms_revoke(o('revoked'), 'CODES', codes => ARRAY[code_of('revoked', 'ann')], confirm => true, at => '2020-06-27 UTC')), 1::bigint, 'by its code');
+SELECT cms_sweep_expired(at => '2020-06-28 UTC');
+SELECT is(books_of('revoked'), '(2020-06-20,4,4,0)', 'the book is without it');
+SELECT is((SELECT revoked_issued FROM cms_revoke(o('revoked'), 'CUSTOMERS', '{bob}', confirm => true, at => '2020-06-05 UTC')), 1::bigint, 'of a customer, by an earlier time');
+SELECT cms_sweep_expired(at => '2020-06-28 UTC');
+SELECT is(books_of('revoked'), '(2020-06-20,3,3,0)', 'the book is without it');
+SELECT is((SELECT revoked_issued FROM cms_revoke(o('revoked'), 'ALL_UNREDEEMED', confirm => true, at => '2020-06-27 UTC')), 3::bigint, 'all of them');
+SELECT cms_sweep_expired(at => '2020-06-28 UTC');
+SELECT booked('2020-06-28 UTC', 'nothing is left in the book');
 
 -- Ends of coupons that are changed.
 SELECT make_offer('own', '{"coupon_expiry_type": "DAYS", "coupon_expiry_value": 10, "max_issued_per_customer": null, "expiry_notice": true}');
