@@ -60,6 +60,7 @@ typedef struct Answer
 	const char *message; /* NULL: the standard sentence */
 	bool changed;
 	bool replayed;
+	bool was_waiting; /* others may have been put off to its time */
 } Answer;
 
 /* What all of the three calls are told. */
@@ -99,6 +100,7 @@ static void mark_retried(const Report *report, Answer *answer);
 static void write_done(const Report *report);
 static void write_failed(const Report *report, const char *error);
 static void write_retried(const Report *report);
+static void let_others_through(const Report *report);
 static Datum changed_ids(const Report *report, int *count);
 static void put_answers(FunctionCallInfo fcinfo, const Report *report);
 static int compare_answers(const void *a, const void *b);
@@ -134,6 +136,18 @@ static CmsPlan retried = {
 	" WHERE org_id = $1 AND message_id = ANY ($2)",
 	3,
 	{INT4OID, INT8ARRAYOID, TIMESTAMPTZOID}};
+
+/* Later ones of the same customers that nobody has tried, see outbox_take.c. */
+static CmsPlan let_through = {
+	"WITH locked AS MATERIALIZED (SELECT l.message_id FROM cms.outbox m"
+	"  JOIN cms.outbox l ON l.org_id = $1 AND l.customer_id = m.customer_id AND l.channel = m.channel"
+	"   AND l.status IN ('PENDING', 'LEASED') AND l.status = 'PENDING' AND l.message_id > m.message_id"
+	"   AND l.attempts = 0 AND l.next_attempt_at > l.due_at"
+	"  WHERE m.org_id = $1 AND m.message_id = ANY ($2) FOR UPDATE OF l SKIP LOCKED)"
+	" UPDATE cms.outbox b SET next_attempt_at = b.due_at FROM locked l"
+	" WHERE b.org_id = $1 AND b.message_id = l.message_id",
+	2,
+	{INT4OID, INT8ARRAYOID}};
 
 /*
  * cms_outbox_done(ids, lease, at, org)
@@ -283,6 +297,7 @@ read_messages(Report *report)
 		answer->attempts = cms_row_int32(i, 4, 0);
 		answer->next_attempt_at = cms_row_timestamptz(i, 5, 0);
 		answer->other_is_open = cms_row_bool(i, 6, false);
+		answer->was_waiting = answer->status == STATUS_PENDING;
 	}
 }
 
@@ -380,8 +395,10 @@ write_done(const Report *report)
 	Datum ids = changed_ids(report, &count);
 	Datum values[] = {Int32GetDatum(report->org), ids, TimestampTzGetDatum(report->at)};
 
-	if (count > 0)
-		cms_plan_write(&done, values, NULL);
+	if (count == 0)
+		return;
+	cms_plan_write(&done, values, NULL);
+	let_others_through(report);
 }
 
 static void
@@ -422,8 +439,28 @@ write_retried(const Report *report)
 	Datum ids = changed_ids(report, &count);
 	Datum values[] = {Int32GetDatum(report->org), ids, TimestampTzGetDatum(report->at)};
 
+	if (count == 0)
+		return;
+	cms_plan_write(&retried, values, NULL);
+	let_others_through(report);
+}
+
+/* Those that were put off to the time of a message that needs not wait for it any more. */
+static void
+let_others_through(const Report *report)
+{
+	int64 *ids = palloc(sizeof(int64) * Max(report->nanswers, 1));
+	int count = 0;
+
+	for (int i = 0; i < report->nanswers; i++)
+		if (report->answers[i].changed && report->answers[i].was_waiting)
+			ids[count++] = report->answers[i].message_id;
 	if (count > 0)
-		cms_plan_write(&retried, values, NULL);
+	{
+		Datum values[] = {Int32GetDatum(report->org), cms_array_of_int64s(ids, count)};
+
+		cms_plan_write(&let_through, values, NULL);
+	}
 }
 
 static Datum

@@ -8,6 +8,10 @@
  * long as an earlier one of the same customer and channel is open, so a batch has one of each
  * customer at the most, and a later one cannot overtake one whose delivery is tried again.
  *
+ * Messages that wait for an earlier one whose delivery is tried again later would be passed over by
+ * every call until then. Where there are many at the head of the queue they are put off to the time
+ * of that one, before which they could not be taken anyway.
+ *
  * A lease is a row that cannot be taken before its time. A sender that dies just lets that time
  * come.
  */
@@ -35,6 +39,10 @@
 /* Looked at by one call that has something to hand out; a call that has nothing goes on. */
 #define MOST_LOOKED_AT 10000
 
+/* So many messages passed over are many, and so many are put off at once. */
+#define MANY_PASSED 200
+#define MOST_PUT_OFF 5000
+
 PG_FUNCTION_INFO_V1(cms_outbox_take);
 
 typedef struct Take
@@ -47,7 +55,8 @@ typedef struct Take
 	TimestampTz until;
 	int64 lease; /* 0: none yet */
 	HTAB *offers;
-	MemoryContext batch; /* of the messages that are looked at together */
+	bool has_looked_back; /* at what was passed over */
+	MemoryContext batch;  /* of the messages that are looked at together */
 } Take;
 
 /* columns of cms_outbox_message */
@@ -96,12 +105,14 @@ enum
 	col_reminder_content,
 	col_listed,
 	col_poc_name,
-	col_poc_email
+	col_poc_email,
+	col_next_attempt_at
 };
 
 static TimestampTz end_of_lease(FunctionCallInfo fcinfo, int n, TimestampTz at);
 static void check_range(const char *name, int value, int most, const char *hint);
 static int read_due(Take *take, int most, CmsMessage *messages);
+static void put_off(Take *take, int64 message_id, TimestampTz due_at);
 static void read_message(Take *take, uint64 row, CmsMessage *message);
 static void read_coupon(uint64 row, CmsMessage *message);
 static CmsMessageOffer *remember_offer(Take *take, int64 offer_id, bool exists, int64 version);
@@ -140,7 +151,8 @@ static CmsPlan due = {
 	"  m.send_before, m.status = 'LEASED', m.attempts, o.offer_id IS NOT NULL, COALESCE(v.version, 0),"
 	"  c.coupon_id, CASE WHEN c.shared THEN o.common_code ELSE c.code END, c.shared, c.issued_at,"
 	"  c.expires_at, c.revoked_at IS NOT NULL, c.uses, c.forfeited_uses,"
-	"  r.reminder_id, r.days_before, r.time_of_day, r.channel, r.content, x.poc_id IS NOT NULL, p.name, p.email"
+	"  r.reminder_id, r.days_before, r.time_of_day, r.channel, r.content, x.poc_id IS NOT NULL, p.name, p.email,"
+	"  m.next_attempt_at"
 	" FROM due m"
 	" LEFT JOIN cms.offer o ON o.org_id = $1 AND o.offer_id = m.offer_id"
 	" LEFT JOIN cms.offer_version v ON v.org_id = $1 AND v.offer_id = m.offer_id"
@@ -152,6 +164,33 @@ static CmsPlan due = {
 	" ORDER BY m.next_attempt_at, m.message_id",
 	4,
 	{INT4OID, TEXTOID, TIMESTAMPTZOID, INT4OID}};
+
+/* messages before one, in the order of taking */
+#define BEFORE                                                               \
+	"m.org_id = $1 AND m.channel = $2 AND m.status IN ('PENDING', 'LEASED')" \
+	" AND (m.next_attempt_at, m.message_id) < ($3, $4)"
+
+static CmsPlan passed = {"SELECT count(*) FROM (SELECT FROM cms.outbox m WHERE " BEFORE
+						 " LIMIT $5) n",
+						 5,
+						 {INT4OID, TEXTOID, TIMESTAMPTZOID, INT8OID, INT4OID}};
+
+/* "not leased", because with "pending" an index of open messages would be taken for the key's */
+static CmsPlan put_off_messages = {
+	"WITH head AS MATERIALIZED (SELECT m.message_id, m.customer_id FROM cms.outbox m WHERE " BEFORE
+	"  AND m.customer_id IS NOT NULL ORDER BY m.next_attempt_at, m.message_id LIMIT $5),"
+	" behind AS MATERIALIZED (SELECT h.message_id, e.next_attempt_at FROM head h"
+	"  CROSS JOIN LATERAL (SELECT f.next_attempt_at FROM cms.outbox f WHERE f.org_id = $1"
+	"   AND f.customer_id = h.customer_id AND f.channel = $2 AND f.status IN ('PENDING', 'LEASED')"
+	"   AND f.message_id < h.message_id AND f.status = 'PENDING' AND f.next_attempt_at > $6"
+	"   ORDER BY f.message_id LIMIT 1) e),"
+	" locked AS MATERIALIZED (SELECT l.message_id, b.next_attempt_at FROM behind b"
+	"  JOIN cms.outbox l ON l.org_id = $1 AND l.message_id = b.message_id AND l.status <> 'LEASED'"
+	"  FOR UPDATE OF l SKIP LOCKED)"
+	" UPDATE cms.outbox m SET next_attempt_at = l.next_attempt_at FROM locked l"
+	" WHERE m.org_id = $1 AND m.message_id = l.message_id",
+	6,
+	{INT4OID, TEXTOID, TIMESTAMPTZOID, INT8OID, INT4OID, TIMESTAMPTZOID}};
 
 static CmsPlan of_offer = {
 	"SELECT o.code,"
@@ -280,13 +319,38 @@ read_due(Take *take, int most, CmsMessage *messages)
 					  Int32GetDatum(most)};
 	int nmessages = (int) cms_plan_run(&due, values, NULL, false);
 	MemoryContext before = MemoryContextSwitchTo(take->batch);
+	int64 first = nmessages > 0 ? cms_row_int64(0, col_message_id, 0) : PG_INT64_MAX;
+	TimestampTz first_due =
+		nmessages > 0 ? cms_row_timestamptz(0, col_next_attempt_at, take->at) : take->at;
 
 	for (int i = 0; i < nmessages; i++)
 		read_message(take, i, &messages[i]);
 	/* offers are remembered for the whole call */
 	MemoryContextSwitchTo(before);
 	read_offers(take);
+	put_off(take, first, first_due);
 	return nmessages;
+}
+
+/* Once a call, if the first message that can be taken has many before it. */
+static void
+put_off(Take *take, int64 message_id, TimestampTz due_at)
+{
+	Datum values[] = {Int32GetDatum(take->org),
+					  CStringGetTextDatum(take->channel),
+					  TimestampTzGetDatum(due_at),
+					  Int64GetDatum(message_id),
+					  Int32GetDatum(MANY_PASSED),
+					  TimestampTzGetDatum(take->at)};
+
+	if (take->has_looked_back)
+		return;
+	take->has_looked_back = true;
+	cms_plan_run(&passed, values, NULL, false);
+	if (cms_row_int64(0, 1, 0) < MANY_PASSED)
+		return;
+	values[4] = Int32GetDatum(MOST_PUT_OFF);
+	cms_plan_write(&put_off_messages, values, NULL);
 }
 
 static void

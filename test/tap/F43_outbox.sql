@@ -1,6 +1,6 @@
 -- F43: messages are taken under a lease, acknowledged, failed, tried again; what no longer applies is cancelled.
 BEGIN;
-SELECT plan(125);
+SELECT plan(134);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set due '''2026-06-16 10:00 Asia/Kolkata'''
@@ -167,6 +167,24 @@ SELECT is(take('order', :soon), 'ann', 'now the second');
 SELECT is(said(r), 'OK DEAD', 'which cannot be delivered') FROM cms_outbox_failed(ARRAY[nth('order', 'ann', 2)], max_attempts => 1, at => :soon) r;
 SELECT is(take('order', :soon), 'ann', 'a dead one is not waited for');
 SELECT is((SELECT status FROM cms.outbox WHERE message_id = nth('order', 'ann', 3)), 'LEASED', 'it is the third');
+
+-- many that wait for one that is tried again later do not stand in the way of others
+SELECT make_reminded('crowd', (SELECT array_agg('p' || i) FROM generate_series(1, 300) i), '{"max_issued_per_customer": 2}');
+SELECT queue('crowd');
+SELECT is(count(*), 300::bigint, 'the first of three hundred customers') FROM cms_outbox_take('crowd', 300, at => :due);
+SELECT is(count(*), 300::bigint, 'fail') FROM cms_outbox_failed((SELECT array_agg(message_id) FROM cms.outbox WHERE channel = 'crowd'), delay => '1 hour', at => :due) r
+WHERE r.accepted;
+INSERT INTO cms.outbox (org_id, message_id, kind, channel, offer_id, coupon_id, customer_id, reminder_id, days_before, for_day, due_at, send_before, next_attempt_at, queued_at)
+SELECT org_id, nextval('cms.message_id_seq'), kind, channel, offer_id, coupon_id + 1000000, customer_id, reminder_id, days_before, for_day, due_at, send_before, due_at, queued_at
+FROM cms.outbox WHERE channel = 'crowd';
+SELECT is(count(*), 0::bigint, 'the second ones wait') FROM cms_outbox_take('crowd', 10, at => :soon);
+SELECT is((SELECT count(*) FROM cms.outbox w JOIN cms.outbox f USING (org_id, channel, customer_id)
+	WHERE w.channel = 'crowd' AND f.attempts = 1 AND w.attempts = 0 AND w.next_attempt_at = f.next_attempt_at), 300::bigint, 'until the first is tried again');
+SELECT is((SELECT accepted FROM cms_outbox_retry(ARRAY[nth('crowd', 'p7', 1)], :soon)), true, 'one that is let through');
+SELECT is((SELECT count(*) FROM cms.outbox WHERE channel = 'crowd' AND attempts = 0 AND next_attempt_at = :due), 1::bigint, 'lets its second through');
+SELECT is(take('crowd', :soon), 'p7', 'after itself');
+SELECT is((SELECT status FROM cms_outbox_done(ARRAY[nth('crowd', 'p8', 1)], at => :soon)), 'DONE', 'one that was delivered after all');
+SELECT is((SELECT next_attempt_at FROM cms.outbox WHERE message_id = nth('crowd', 'p8', 2)), :due, 'does too');
 
 -- ---- tried again -------------------------------------------------------------------------------------
 CREATE FUNCTION retry(id bigint, at timestamptz) RETURNS text LANGUAGE sql AS $$ SELECT said(r) FROM cms_outbox_retry(ARRAY[$1], $2) r $$;
