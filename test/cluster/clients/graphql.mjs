@@ -24,8 +24,9 @@ const served = [schema.getQueryType(), schema.getMutationType()].flatMap((type) 
 const camel = (name) => name.replace(/_(\w)/g, (_, c) => c.toUpperCase());
 const { rows: callables } = await admin.query(`SELECT DISTINCT proname FROM pg_proc
   WHERE pronamespace = 'cms'::regnamespace AND prokind = 'f' AND has_function_privilege('clients_all', oid, 'EXECUTE')`);
-check('every function that the role may call is served',
-  callables.map((f) => f.proname).filter((name) => !served.includes(camel(name))), []);
+// doc/clients.md tells of this one: there are two of its name, and PostGraphile serves no such functions
+check('every function that the role may call is served, but for one',
+  callables.map((f) => f.proname).filter((name) => !served.includes(camel(name))), ['cms_preview_offer']);
 
 const required = Object.values(schema.getType('OfferInput').getFields())
   .filter((field) => String(field.type).endsWith('!')).map((field) => field.name).sort();
