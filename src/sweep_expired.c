@@ -210,7 +210,7 @@ static CmsPlan keep_book = {
 	"  AND (SELECT m.message_id FROM cms.outbox m WHERE m.org_id = c.org_id"                            \
 	"   AND m.coupon_id = c.coupon_id AND m.for_day = $7"                                               \
 	"   AND m.kind = 'EXPIRY_NOTICE' AND m.status <> 'CANCELLED') IS NULL"                              \
-	" ORDER BY c.coupon_id"
+	" ORDER BY c.expires_at, c.coupon_id"
 #define NOTIFY_TYPES                                                                          \
 	{                                                                                         \
 		INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID, INT4OID, DATEOID, TIMESTAMPTZOID, \

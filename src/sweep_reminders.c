@@ -148,7 +148,7 @@ static CmsPlan keep_pass = {
 	"  AND (SELECT m.message_id FROM cms.outbox m WHERE m.org_id = c.org_id"                            \
 	"   AND m.coupon_id = c.coupon_id AND m.reminder_id = $8 AND m.for_day = $10"                       \
 	"   AND m.kind = 'REMINDER' AND m.status <> 'CANCELLED') IS NULL"                                   \
-	" ORDER BY c.coupon_id"
+	" ORDER BY c.expires_at, c.coupon_id"
 #define QUEUE_TYPES                                                                             \
 	{                                                                                           \
 		INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID, INT4OID, TEXTOID, INT8OID, INT4OID, \

@@ -36,7 +36,7 @@ static CmsPlan next_end = {
 	"SELECT count(*), max(p.coupon_id), count(*) FILTER (WHERE p.uses = 0)"                       \
 	" FROM (SELECT c.coupon_id, c.uses FROM cms.coupon c WHERE c.org_id = $1 AND c.offer_id = $2" \
 	"  AND " WHOSE " AND c.coupon_id > $4 AND c.issued_at IS NOT NULL AND c.revoked_at IS NULL"   \
-	"  ORDER BY c.coupon_id LIMIT $5) p"
+	"  ORDER BY c.expires_at, c.coupon_id LIMIT $5) p"
 
 static CmsPlan look_at_end = {
 	LOOK("c.expires_at = $3"), 5, {INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID}};

@@ -1,6 +1,6 @@
 -- F40, F41: a sweep reads what is due, by its index, whatever else the table has; an idle one reads no coupon.
 BEGIN;
-SELECT plan(15);
+SELECT plan(23);
 \ir lib/scene.psql
 SELECT play_org('UTC');
 
@@ -50,6 +50,17 @@ SELECT reads_at_most($$ cms.cms_sweep_expired(at => '2026-06-12 00:00 UTC') $$, 
 SELECT reads_at_most($$ cms.cms_sweep_expired(at => '2026-06-12 00:00 UTC') $$, 0, 'again');
 SELECT reads_at_most($$ cms.cms_sweep_expired(30, '2026-06-13 00:00 UTC') $$, 30, 'the next, a part of it');
 SELECT is((SELECT count(*) FROM cms.outbox), 330::bigint, 'with a message for each');
+
+-- those that end with the offer, a part at a time
+SELECT make_offer('with', '{"expires_on": "2026-06-30", "expiry_notice": true}');
+INSERT INTO cms.offer_reminder (offer_id, days_before, channel, content) VALUES (o('with'), 4, 'SMS', 'x');
+INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, customer_id, nth, issued_at)
+SELECT current_setting('cms.org')::int, nextval('cms.coupon_id_seq'), o('with'), md5('with ' || n), 'w' || n, 1, '2026-01-01 UTC' FROM generate_series(1, 1000) n;
+SELECT reads_at_most($$ cms.cms_sweep_reminders(50, '2026-06-26 12:00 UTC') $$, 50, 'a part of an offer''s end');
+SELECT reads_at_most($$ cms.cms_sweep_reminders(50, '2026-06-26 12:00 UTC') $$, 50, 'the next part');
+SELECT done FROM reads($$ cms.cms_sweep_expired(10000, '2026-06-30 00:00 UTC') $$);
+SELECT reads_at_most($$ cms.cms_sweep_expired(50, '2026-07-01 00:00 UTC') $$, 50, 'a part of the offer''s book');
+SELECT reads_at_most($$ cms.cms_sweep_expired(50, '2026-07-01 00:00 UTC') $$, 50, 'the next part of it');
 
 SELECT * FROM finish();
 ROLLBACK;
