@@ -215,8 +215,8 @@ cms_settings_preview_scope(const CmsRecord *offer, CmsScope scope)
 	cms_record_refuse(offer,
 					  CMS_ERRCODE_LIST_NOT_USED,
 					  column,
-					  psprintf("Set %s to %s, or leave the list out.", column, scopes[scope].used),
-					  "the offer does not use the list that is given: its %s is %s",
+					  psprintf("Set %s to %s, or leave the rows out.", column, scopes[scope].used),
+					  "the list has rows, but the offer does not use it: its %s is %s",
 					  column,
 					  scopes[scope].unused);
 	offer->problems->prefix = row;
