@@ -20,6 +20,7 @@ case_unsorted() {
 }
 
 issue_round() { # CASE ON ROUND SIZE QUERY
+	local few
 	fresh bench_bulk
 	customers "$4"
 	sql -f "$here/bulk_peer.sql"
@@ -30,7 +31,8 @@ issue_round() { # CASE ON ROUND SIZE QUERY
 	measure_copy "$1" "$2" "$3" "$4" 'TABLE cms.coupon'
 	if [ "$1" = issue ] && [ "$4" -le 1000000 ]; then
 		measure "$1" "$2" 'set-based PL/pgSQL' "$3" "$4" "CALL peer.issue_all(1, 100000);"
-		measure "$1" "$2" 'row by row' "$3" $(($4 / 20)) "CALL peer.issue_each(2, $(($4 / 20)));"
+		few=$(($4 < 200000 ? $4 / 20 : 10000))
+		measure "$1" "$2" 'row by row' "$3" $few "CALL peer.issue_each(2, $few);"
 	fi
 	drop bench_bulk
 }
