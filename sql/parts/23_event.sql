@@ -38,4 +38,6 @@ CREATE FUNCTION cms.cms_purge_events(before timestamptz, how_many int DEFAULT 10
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_purge_events';
 COMMENT ON FUNCTION cms.cms_purge_events(timestamptz, int, int) IS
-'Deletes up to so many of the oldest events recorded before a time, of the org or, without one, of all orgs the caller may act for; answers how many (F49). Errors: 22023 how_many below 1, 22004 no time.';
+'Deletes up to so many of the oldest events recorded before a time, of the org or, without one, of
+all orgs the caller may act for; answers how many (F49).
+Errors: 22023 how_many below 1, 22004 no time.';

@@ -8,7 +8,10 @@ CREATE FUNCTION cms.cms_generate_codes(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_generate_codes';
 COMMENT ON FUNCTION cms.cms_generate_codes(bigint, bigint, timestamptz, int) IS
-'Puts how_many new codes of a GENERATED offer into its stock, from which issuing serves itself first, and returns how_many (F9). All or nothing. Errors: MS001 unknown offer, MS005 more codes than the guess guard allows (naming the number possible), MS007 another code method, 22023 how_many negative, archived offer.';
+'Puts how_many new codes of a GENERATED offer into its stock, from which issuing serves itself first,
+and returns how_many (F9). All or nothing.
+Errors: MS001 unknown offer, MS005 more codes than the guess guard allows (naming the number
+possible), MS007 another code method, 22023 how_many negative, archived offer.';
 
 CREATE TYPE cms.cms_code_capacity_result AS (space numeric, used numeric, available numeric, guess_chance numeric);
 COMMENT ON TYPE cms.cms_code_capacity_result IS 'Row of cms_code_capacity.';
@@ -23,7 +26,8 @@ CREATE FUNCTION cms.cms_code_capacity(offer_id bigint, org int DEFAULT NULL)
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_code_capacity';
 COMMENT ON FUNCTION cms.cms_code_capacity(bigint, int) IS
-'How many codes an offer can have, has, and can still make, and the chance that a guess hits one (F9, F11). Error MS001 unknown offer.';
+'How many codes an offer can have, has, and can still make, and the chance that a guess hits one (F9,
+F11). Error MS001 unknown offer.';
 
 CREATE TYPE cms.cms_upload_result AS (
 	line bigint, code text, customer_id text, loaded boolean, reason text, message text, coupon_id bigint);
@@ -45,7 +49,12 @@ CREATE FUNCTION cms.cms_upload_codes(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_upload_codes';
 COMMENT ON FUNCTION cms.cms_upload_codes(bigint, text[], text[], text, text, timestamptz, int) IS
-'Loads existing codes into an UPLOADED offer, a row per line (F12). customer_ids, where given, is as long as codes; a line with a customer is an issue at the time "at", and every rule of issuing holds for it; one without goes into stock. Good lines load, the others say why: CODE_EMPTY, CODE_INVALID, CODE_TOO_LONG, CODE_REPEATED, CODE_TAKEN, CODE_RESERVED, then the reasons of cms_issue. Errors: MS001 unknown offer, MS007 another code method, 22004 codes NULL, 22023 arrays of different length or more than one dimension.';
+'Loads existing codes into an UPLOADED offer, a row per line (F12). customer_ids, where given, is as
+long as codes; a line with a customer is an issue at the time "at", and every rule of issuing holds
+for it; one without goes into stock. Good lines load, the others say why: CODE_EMPTY, CODE_INVALID,
+CODE_TOO_LONG, CODE_REPEATED, CODE_TAKEN, CODE_RESERVED, then the reasons of cms_issue.
+Errors: MS001 unknown offer, MS007 another code method, 22004 codes NULL, 22023 arrays of different
+length or more than one dimension.';
 
 -- COPY comes in through a view, because the table filters rows by org and the server does not copy into such tables.
 CREATE VIEW cms.code_upload WITH (security_barrier) AS
@@ -76,7 +85,8 @@ CREATE FUNCTION cms.cms_load_codes_step(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_load_codes_step';
 COMMENT ON FUNCTION cms.cms_load_codes_step(bigint, int, timestamptz, int) IS
-'One batch of cms_load_codes, for callers that commit themselves: loads the next lines waiting in cms.code_upload for the offer (F12).';
+'One batch of cms_load_codes, for callers that commit themselves: loads the next lines waiting in
+cms.code_upload for the offer (F12).';
 
 CREATE PROCEDURE cms.cms_load_codes(
 	offer_id bigint, batch int DEFAULT 10000, at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL,
@@ -84,4 +94,7 @@ CREATE PROCEDURE cms.cms_load_codes(
 	LANGUAGE c
 	AS 'MODULE_PATHNAME', 'cms_load_codes';
 COMMENT ON PROCEDURE cms.cms_load_codes(bigint, int, timestamptz, int, bigint, bigint) IS
-'Loads every line waiting in cms.code_upload for the offer, batch lines at a time, each batch committed (within a transaction block: together with it), and tells how many were loaded and rejected (F12). Loaded lines are removed, rejected ones stay with reason and message. Reasons and errors as in cms_upload_codes.';
+'Loads every line waiting in cms.code_upload for the offer, batch lines at a time, each batch
+committed (within a transaction block: together with it), and tells how many were loaded and
+rejected (F12). Loaded lines are removed, rejected ones stay with reason and message. Reasons and
+errors as in cms_upload_codes.';

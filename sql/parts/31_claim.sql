@@ -21,7 +21,12 @@ CREATE FUNCTION cms.cms_claim(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_claim';
 COMMENT ON FUNCTION cms.cms_claim(bigint, text, text, text, date, timestamptz, int) IS
-'Claims an offer for a service and its campaign or program (F5): of simultaneous claims one wins, the others learn the holder. The holder claiming again gets its own claim; consumer_name and ends_on, where given, replace the claim''s. Once a coupon of the offer is out the claim cannot be released. service: OUTBOUND (needs consumer_ref, at most one offer each), TIMELINE, DVS, LOYALTY, EXTERNAL. Reasons: NOT_VISIBLE, ALREADY_CLAIMED, CAMPAIGN_HAS_OFFER, OFFER_ARCHIVED. Errors: MS001 unknown offer, 22004 and 22023 arguments.';
+'Claims an offer for a service and its campaign or program (F5): of simultaneous claims one wins, the
+others learn the holder. The holder claiming again gets its own claim; consumer_name and ends_on,
+where given, replace the claim''s. Once a coupon of the offer is out the claim cannot be released.
+service: OUTBOUND (needs consumer_ref, at most one offer each), TIMELINE, DVS, LOYALTY, EXTERNAL.
+Reasons: NOT_VISIBLE, ALREADY_CLAIMED, CAMPAIGN_HAS_OFFER, OFFER_ARCHIVED.
+Errors: MS001 unknown offer, 22004 and 22023 arguments.';
 
 CREATE FUNCTION cms.cms_release(offer_id bigint, at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
 	RETURNS cms.cms_claim_result
@@ -29,4 +34,6 @@ CREATE FUNCTION cms.cms_release(offer_id bigint, at timestamptz DEFAULT pg_catal
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_release';
 COMMENT ON FUNCTION cms.cms_release(bigint, timestamptz, int) IS
-'Ends the claim of an offer while nothing is issued (F5); an offer that nobody holds is left as it is. Reason: ALREADY_ISSUED. Error MS001 unknown offer.';
+'Ends the claim of an offer while nothing is issued (F5); an offer that nobody holds is left as it
+is.
+Reason: ALREADY_ISSUED. Error MS001 unknown offer.';

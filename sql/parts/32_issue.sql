@@ -26,7 +26,13 @@ CREATE FUNCTION cms.cms_issue(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_issue';
 COMMENT ON FUNCTION cms.cms_issue(bigint, text, int, boolean, text, text, text, timestamptz, int) IS
-'Issues how_many coupons of an offer to one customer, a row each (F15 to F20, F22). Naming a service claims an unclaimed offer for it. all_or_none: one refusal leaves nothing issued. request_key: the same key again gives the same coupons, marked replayed; with another request it is KEY_CONFLICT. Reasons, the first that holds: KEY_CONFLICT, OFFER_ARCHIVED, NOT_THE_CLAIMANT, OFFER_EXPIRED, NOT_IN_AUDIENCE, RECENTLY_RECEIVED_OTHER, COMMON_CODE_ONCE, CUSTOMER_ISSUE_LIMIT, ISSUE_GAP, OFFER_ISSUE_LIMIT, NO_CODES_LEFT; OTHER_COUPON_FAILED for the rest of all_or_none. Errors: MS001 unknown offer, 22004 customer_id NULL, 22023 arguments.';
+'Issues how_many coupons of an offer to one customer, a row each (F15 to F20, F22). Naming a service
+claims an unclaimed offer for it. all_or_none: one refusal leaves nothing issued. request_key: the
+same key again gives the same coupons, marked replayed; with another request it is KEY_CONFLICT.
+Reasons, the first that holds: KEY_CONFLICT, OFFER_ARCHIVED, NOT_THE_CLAIMANT, OFFER_EXPIRED,
+NOT_IN_AUDIENCE, RECENTLY_RECEIVED_OTHER, COMMON_CODE_ONCE, CUSTOMER_ISSUE_LIMIT, ISSUE_GAP,
+OFFER_ISSUE_LIMIT, NO_CODES_LEFT; OTHER_COUPON_FAILED for the rest of all_or_none.
+Errors: MS001 unknown offer, 22004 customer_id NULL, 22023 arguments.';
 
 CREATE FUNCTION cms.cms_issue_many(
 	offer_id bigint, customer_ids text[], how_many int DEFAULT 1, all_or_none boolean DEFAULT false,
@@ -37,4 +43,6 @@ CREATE FUNCTION cms.cms_issue_many(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_issue_many';
 COMMENT ON FUNCTION cms.cms_issue_many(bigint, text[], int, boolean, text, text, text, timestamptz, int) IS
-'As cms_issue, for many customers in one call: how_many coupons each, rows in the order of the array (F15). A customer named twice asks twice. Errors: as cms_issue; 22004 customer_ids or one of them NULL, 22023 more than one dimension.';
+'As cms_issue, for many customers in one call: how_many coupons each, rows in the order of the array
+(F15). A customer named twice asks twice.
+Errors: as cms_issue; 22004 customer_ids or one of them NULL, 22023 more than one dimension.';

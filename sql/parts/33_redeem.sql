@@ -45,7 +45,12 @@ CREATE FUNCTION cms.cms_check(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_check';
 COMMENT ON FUNCTION cms.cms_check(text, text, numeric, text, text, jsonb, timestamptz, int) IS
-'The answer of cms_redeem without any effect, with all reasons (F33). items: a JSON array of lines with sku, category, brand, amount, quantity, on_sale; without it the bill amount is one line that only ALL_PRODUCTS matches; without bill_amount the sum of the lines is the bill; without both the rules about the bill are left out. Errors: 22004 no customer where one is needed; 22023 negative or NaN amount, malformed items, "at" infinite or before the org''s max_backdate; MS010 a till that contradicts its store.';
+'The answer of cms_redeem without any effect, with all reasons (F33). items: a JSON array of lines
+with sku, category, brand, amount, quantity, on_sale; without it the bill amount is one line that
+only ALL_PRODUCTS matches; without bill_amount the sum of the lines is the bill; without both the
+rules about the bill are left out.
+Errors: 22004 no customer where one is needed; 22023 negative or NaN amount, malformed items, "at"
+infinite or before the org''s max_backdate; MS010 a till that contradicts its store.';
 
 CREATE FUNCTION cms.cms_try(
 	code text, customer_id text DEFAULT NULL, bill_amount numeric DEFAULT NULL,
@@ -56,7 +61,9 @@ CREATE FUNCTION cms.cms_try(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_try';
 COMMENT ON FUNCTION cms.cms_try(text, text, numeric, text, text, jsonb, timestamptz, int) IS
-'cms_check for codes that people type: a refusal is recorded in cms.attempt, and one of an unknown code counted, as those of cms_redeem are; else without effect. Errors: those of cms_check; 40001 under SERIALIZABLE when another transaction was faster: try again.';
+'cms_check for codes that people type: a refusal is recorded in cms.attempt, and one of an unknown
+code counted, as those of cms_redeem are; else without effect.
+Errors: those of cms_check; 40001 under SERIALIZABLE when another transaction was faster: try again.';
 
 CREATE FUNCTION cms.cms_redeem(
 	code text, customer_id text DEFAULT NULL, bill_amount numeric DEFAULT NULL, bill_ref text DEFAULT NULL,
@@ -67,7 +74,18 @@ CREATE FUNCTION cms.cms_redeem(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_redeem';
 COMMENT ON FUNCTION cms.cms_redeem(text, text, numeric, text, text, text, jsonb, timestamptz, int) IS
-'Redeems a coupon on a bill, atomically (F24 to F34). bill_ref is required: the same coupon and bill_ref again give the first answer, marked replayed, or BILL_CONFLICT with another customer, amount, store or till. Amounts are in the org''s currency; items as in cms_check. A refusal changes nothing but cms.attempt, where the org wants that. Reasons, the first that holds: BILL_REFERENCE_REQUIRED, BILL_CONFLICT, TOO_MANY_ATTEMPTS, CODE_NOT_FOUND, COUPON_REVOKED, NOT_ISSUED, OFFER_EXPIRED, COUPON_EXPIRED, NOT_STARTED, NOT_THE_HOLDER, ALREADY_REDEEMED, COUPON_LIMIT, CUSTOMER_LIMIT, GAP_TOO_SHORT, STORE_NOT_ALLOWED, TIME_NOT_ALLOWED, BILL_TOO_SMALL, BILL_TOO_LARGE, NO_ELIGIBLE_ITEM, OFFER_LIMIT, BUDGET_SPENT; ALREADY_REVERSED for the bill of a reversed redemption. Errors: 22004 no amount at all, or no customer where one is needed; 22023 negative or NaN amount, malformed items, "at" infinite or before the org''s max_backdate; MS010 a till that contradicts its store; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
+'Redeems a coupon on a bill, atomically (F24 to F34). bill_ref is required: the same coupon and
+bill_ref again give the first answer, marked replayed, or BILL_CONFLICT with another customer,
+amount, store or till. Amounts are in the org''s currency; items as in cms_check. A refusal changes
+nothing but cms.attempt, where the org wants that.
+Reasons, the first that holds: BILL_REFERENCE_REQUIRED, BILL_CONFLICT, TOO_MANY_ATTEMPTS,
+CODE_NOT_FOUND, COUPON_REVOKED, NOT_ISSUED, OFFER_EXPIRED, COUPON_EXPIRED, NOT_STARTED,
+NOT_THE_HOLDER, ALREADY_REDEEMED, COUPON_LIMIT, CUSTOMER_LIMIT, GAP_TOO_SHORT, STORE_NOT_ALLOWED,
+TIME_NOT_ALLOWED, BILL_TOO_SMALL, BILL_TOO_LARGE, NO_ELIGIBLE_ITEM, OFFER_LIMIT, BUDGET_SPENT;
+ALREADY_REVERSED for the bill of a reversed redemption.
+Errors: 22004 no amount at all, or no customer where one is needed; 22023 negative or NaN amount,
+malformed items, "at" infinite or before the org''s max_backdate; MS010 a till that contradicts its
+store; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
 
 CREATE FUNCTION cms.cms_redeem_bill(
 	codes text[], customer_id text DEFAULT NULL, bill_amount numeric DEFAULT NULL, bill_ref text DEFAULT NULL,
@@ -78,7 +96,16 @@ CREATE FUNCTION cms.cms_redeem_bill(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_redeem_bill';
 COMMENT ON FUNCTION cms.cms_redeem_bill(text[], text, numeric, text, text, text, jsonb, timestamptz, int) IS
-'Redeems several coupons on one bill, all or none of them (F35): a row per code, in the order of codes. Each is redeemed as by cms_redeem, those before it counted, also against limits per customer, caps and budgets that they share. Together they never take more than the bill: a discount is cut to what those before leave, and refused with NO_ELIGIBLE_ITEM where that is nothing; payable, the same in every row, is what is left after all of them. If one is refused nothing is redeemed, nor written but to cms.attempt, where the org wants that; it has its reason, those that only it stopped have OTHER_COUPON_FAILED. Coupons that this bill had redeemed before stay redeemed and are marked replayed; others can be added to them. Reasons: those of cms_redeem; CODE_REPEATED for a code that came before; OTHER_COUPON_FAILED. Errors: those of cms_redeem; 22004 codes missing; 22023 none or more than 100 of them.';
+'Redeems several coupons on one bill, all or none of them (F35): a row per code, in the order of
+codes. Each is redeemed as by cms_redeem, those before it counted, also against limits per customer,
+caps and budgets that they share. Together they never take more than the bill: a discount is cut to
+what those before leave, and refused with NO_ELIGIBLE_ITEM where that is nothing; payable, the same
+in every row, is what is left after all of them. If one is refused nothing is redeemed, nor written
+but to cms.attempt, where the org wants that; it has its reason, those that only it stopped have
+OTHER_COUPON_FAILED. Coupons that this bill had redeemed before stay redeemed and are marked
+replayed; others can be added to them.
+Reasons: those of cms_redeem; CODE_REPEATED for a code that came before; OTHER_COUPON_FAILED.
+Errors: those of cms_redeem; 22004 codes missing; 22023 none or more than 100 of them.';
 
 CREATE TYPE cms.cms_reverse_result AS (
 	redemption_id bigint, reversed boolean, reason text, message text, use_returned boolean, replayed boolean);
@@ -98,7 +125,14 @@ CREATE FUNCTION cms.cms_reverse(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_reverse';
 COMMENT ON FUNCTION cms.cms_reverse(bigint, text, text, timestamptz, int) IS
-'Takes a redemption back, once; its row stays (F37). Coupon, customer''s allowance, cap and budget get the use back unless the offer''s reversal_restores_use is off. request_key: the same key again gives the first answer, marked replayed; with another request it is KEY_CONFLICT. Reasons: KEY_CONFLICT, ALREADY_REVERSED, COUPON_REVOKED, COUPON_EXPIRED (also by the end of its offer). A time before the redemption counts as that of the redemption. Errors: MS009 unknown redemption, 22004 and 22023 arguments, such as "at" before the org''s max_backdate; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
+'Takes a redemption back, once; its row stays (F37). Coupon, customer''s allowance, cap and budget
+get the use back unless the offer''s reversal_restores_use is off. request_key: the same key again
+gives the first answer, marked replayed; with another request it is KEY_CONFLICT.
+Reasons: KEY_CONFLICT, ALREADY_REVERSED, COUPON_REVOKED, COUPON_EXPIRED (also by the end of its
+offer). A time before the redemption counts as that of the redemption.
+Errors: MS009 unknown redemption, 22004 and 22023 arguments, such as "at" before the org''s
+max_backdate; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try
+again.';
 
 CREATE TYPE cms.cms_complete_result AS (
 	redemption_id bigint, completed boolean, reason text, message text, replayed boolean);
@@ -118,7 +152,16 @@ CREATE FUNCTION cms.cms_complete_redemption(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_complete_redemption';
 COMMENT ON FUNCTION cms.cms_complete_redemption(bigint, text, numeric, text, text, jsonb, timestamptz, int) IS
-'Records what became known of a bill after its redemption (F38): store and till where none is recorded, and details, a JSON object whose keys are added to those recorded. Nothing recorded is changed: bill_ref and bill_amount are only compared. The same again is replayed. Discount, limits and rules are not looked at again; where the offer is for selected places, that was judged at the redemption. Reasons: BILL_CONFLICT (recorded with another bill reference, amount, store, till, or value of a key), ALREADY_REVERSED. Errors: MS009 unknown redemption; MS010 a till that contradicts its store; 22004 nothing to complete; 22023 negative or NaN amount, details that are no JSON object; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
+'Records what became known of a bill after its redemption (F38): store and till where none is
+recorded, and details, a JSON object whose keys are added to those recorded. Nothing recorded is
+changed: bill_ref and bill_amount are only compared. The same again is replayed. Discount, limits
+and rules are not looked at again; where the offer is for selected places, that was judged at the
+redemption.
+Reasons: BILL_CONFLICT (recorded with another bill reference, amount, store, till, or value of a
+key), ALREADY_REVERSED.
+Errors: MS009 unknown redemption; MS010 a till that contradicts its store; 22004 nothing to
+complete; 22023 negative or NaN amount, details that are no JSON object; 40001 under REPEATABLE READ
+and SERIALIZABLE when another transaction was faster: try again.';
 
 CREATE TYPE cms.cms_revoke_result AS (
 	revoked_issued bigint, revoked_unissued bigint, left_redeemed bigint, reason text, message text, replayed boolean);
@@ -139,7 +182,14 @@ CREATE FUNCTION cms.cms_revoke(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_revoke';
 COMMENT ON FUNCTION cms.cms_revoke(bigint, text, text[], text[], boolean, text, timestamptz, int) IS
-'Revokes coupons of an offer for good (F39). scope: ALL_UNREDEEMED (issued and in stock), UNISSUED (in stock), CUSTOMERS (every active coupon of each of customer_ids), CODES (those of codes). Redeemed coupons are left; one with uses left is revoked for the future. Revoked codes can be uploaded again. request_key: the same key again revokes nothing and gives the first counts, marked replayed; with another request it is KEY_CONFLICT. Reason: KEY_CONFLICT. Errors: MS001 unknown offer, MS004 confirm is not true, 22004 and 22023 arguments; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
+'Revokes coupons of an offer for good (F39). scope: ALL_UNREDEEMED (issued and in stock), UNISSUED
+(in stock), CUSTOMERS (every active coupon of each of customer_ids), CODES (those of codes).
+Redeemed coupons are left; one with uses left is revoked for the future. Revoked codes can be
+uploaded again. request_key: the same key again revokes nothing and gives the first counts, marked
+replayed; with another request it is KEY_CONFLICT.
+Reason: KEY_CONFLICT.
+Errors: MS001 unknown offer, MS004 confirm is not true, 22004 and 22023 arguments; 40001 under
+REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
 
 CREATE TYPE cms.cms_tag_result AS (
 	line bigint, value text, tagged boolean, reason text, message text, entity_id text);
@@ -158,4 +208,8 @@ CREATE FUNCTION cms.cms_tag_offer(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_tag_offer';
 COMMENT ON FUNCTION cms.cms_tag_offer(bigint, text, text[], text[], int) IS
-'Restricts an offer whose store_scope is SELECTED_STORES to more places, by id (not checked against org_entity) or by name, and lists what it could not find (F29). entity_type: TILL, STORE, ZONE, CONCEPT. Errors: MS001 unknown offer, MS011 store_scope is ANY_STORE, 22004 neither ids nor names, 22023 arguments.';
+'Restricts an offer whose store_scope is SELECTED_STORES to more places, by id (not checked against
+org_entity) or by name, and lists what it could not find (F29). entity_type: TILL, STORE, ZONE,
+CONCEPT.
+Errors: MS001 unknown offer, MS011 store_scope is ANY_STORE, 22004 neither ids nor names, 22023
+arguments.';

@@ -28,7 +28,13 @@ CREATE FUNCTION cms.cms_customer_coupons(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_customer_coupons';
 COMMENT ON FUNCTION cms.cms_customer_coupons(text, text[], bigint, int, timestamptz, int) IS
-'The coupons that a customer holds or held, those of newer offers first, and of an offer the newest first (F46). status: only those that are all of these: ACTIVE (neither ended nor revoked), EXPIRED (ended or revoked), REDEEMED (a live use), UNREDEEMED (none), REVOKED, REDEEMABLE (active, begun, and with a use that no order holds); NULL: all. after_coupon: the coupon_id of the last row of the page before. how_many: rows of a page, 1 to 10000. Errors: 22004 no customer; 22023 unknown status, how_many out of range, "after_coupon" no coupon of the customer.';
+'The coupons that a customer holds or held, those of newer offers first, and of an offer the newest
+first (F46). status: only those that are all of these: ACTIVE (neither ended nor revoked), EXPIRED
+(ended or revoked), REDEEMED (a live use), UNREDEEMED (none), REVOKED, REDEEMABLE (active, begun,
+and with a use that no order holds); NULL: all. after_coupon: the coupon_id of the last row of the
+page before. how_many: rows of a page, 1 to 10000.
+Errors: 22004 no customer; 22023 unknown status, how_many out of range, "after_coupon" no coupon of
+the customer.';
 
 CREATE TYPE cms.cms_applicable_result AS (
 	kind text, offer_id bigint, offer_name text, coupon_id bigint, code text, discount numeric, payable numeric,
@@ -53,4 +59,13 @@ CREATE FUNCTION cms.cms_applicable(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_applicable';
 COMMENT ON FUNCTION cms.cms_applicable(text, numeric, text, text, jsonb, text[], int, text, text, timestamptz, int) IS
-'What the customer could use on this bill, here and now, with the discount that each would give alone: the most discount first, of equals coupons before codes before offers, then what ends first (F47). Each COUPON and CODE is one that cms_check lets through with the same arguments, each OFFER one that cms_issue would issue and cms_check then let through: without a service of offers that nobody has claimed, with one of those that it has claimed. kinds: any of COUPON, CODE, OFFER; NULL: all. Without a customer codes alone apply, and none of an offer that limits customers. how_many: 1 to 1000. Without bill_amount the sum of the items is the bill; without both the rules about the bill are left out. Changes nothing. Errors: 22023 arguments as for cms_check, unknown kinds, how_many out of range; MS010 a till that contradicts its store.';
+'What the customer could use on this bill, here and now, with the discount that each would give
+alone: the most discount first, of equals coupons before codes before offers, then what ends first
+(F47). Each COUPON and CODE is one that cms_check lets through with the same arguments, each OFFER
+one that cms_issue would issue and cms_check then let through: without a service of offers that
+nobody has claimed, with one of those that it has claimed. kinds: any of COUPON, CODE, OFFER; NULL:
+all. Without a customer codes alone apply, and none of an offer that limits customers. how_many: 1
+to 1000. Without bill_amount the sum of the items is the bill; without both the rules about the bill
+are left out. Changes nothing.
+Errors: 22023 arguments as for cms_check, unknown kinds, how_many out of range; MS010 a till that
+contradicts its store.';

@@ -23,7 +23,14 @@ CREATE FUNCTION cms.cms_outbox_take(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_outbox_take';
 COMMENT ON FUNCTION cms.cms_outbox_take(text, int, interval, int, timestamptz, int) IS
-'Hands out messages of a channel that are due, at most how_many (1 to 10000), in the order in which they became due; nobody else is given them until the lease ends (above 0, at most 31 days) (F43). A message is only taken while no earlier one of the same customer and channel is open. What no longer applies is cancelled instead, what is due at another time by now is put off, and what was taken max_attempts times without an answer is dead. Commit before delivering. Any number may run at once, past each other. Errors: 22004 and 22023 arguments; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
+'Hands out messages of a channel that are due, at most how_many (1 to 10000), in the order in which
+they became due; nobody else is given them until the lease ends (above 0, at most 31 days) (F43). A
+message is only taken while no earlier one of the same customer and channel is open. What no longer
+applies is cancelled instead, what is due at another time by now is put off, and what was taken
+max_attempts times without an answer is dead. Commit before delivering. Any number may run at once,
+past each other.
+Errors: 22004 and 22023 arguments; 40001 under REPEATABLE READ and SERIALIZABLE when another
+transaction was faster: try again.';
 
 CREATE TYPE cms.cms_outbox_result AS (
 	message_id bigint, accepted boolean, reason text, message text, status text, next_attempt_at timestamptz,
@@ -44,7 +51,13 @@ CREATE FUNCTION cms.cms_outbox_done(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_outbox_done';
 COMMENT ON FUNCTION cms.cms_outbox_done(bigint[], bigint, timestamptz, int) IS
-'Says that messages were delivered (F43). It holds whoever has the lease by now: what was delivered is not sent again. lease: that of cms_outbox_take; NULL: any. Said again it answers the same, marked replayed. Reasons: MESSAGE_NOT_FOUND, NOT_TAKEN, LEASE_LOST for one that was cancelled since or never had this lease. Errors: 22004 and 22023 arguments; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
+'Says that messages were delivered (F43). It holds whoever has the lease by now: what was delivered
+is not sent again. lease: that of cms_outbox_take; NULL: any. Said again it answers the same, marked
+replayed.
+Reasons: MESSAGE_NOT_FOUND, NOT_TAKEN, LEASE_LOST for one that was cancelled since or never had this
+lease.
+Errors: 22004 and 22023 arguments; 40001 under REPEATABLE READ and SERIALIZABLE when another
+transaction was faster: try again.';
 
 CREATE FUNCTION cms.cms_outbox_failed(
 	ids bigint[], error text DEFAULT NULL, lease bigint DEFAULT NULL, max_attempts int DEFAULT 10,
@@ -54,7 +67,15 @@ CREATE FUNCTION cms.cms_outbox_failed(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_outbox_failed';
 COMMENT ON FUNCTION cms.cms_outbox_failed(bigint[], text, bigint, int, interval, timestamptz, int) IS
-'Says that messages could not be delivered, and why (F43). They come back after a delay that doubles with each failure, up to a day, and of which between half and all is waited; the same message and attempt wait the same each time. After max_attempts they are DEAD, at once with 1. delay: that after the first failure (0 to 31 days). lease: that of cms_outbox_take; with another, or when the message was answered or cancelled since, it is LEASE_LOST and nothing changes; NULL: whoever has it. Said again it answers the same, marked replayed. Reasons: MESSAGE_NOT_FOUND, NOT_TAKEN, LEASE_LOST. Errors: 22004 and 22023 arguments; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
+'Says that messages could not be delivered, and why (F43). They come back after a delay that doubles
+with each failure, up to a day, and of which between half and all is waited; the same message and
+attempt wait the same each time. After max_attempts they are DEAD, at once with 1. delay: that after
+the first failure (0 to 31 days). lease: that of cms_outbox_take; with another, or when the message
+was answered or cancelled since, it is LEASE_LOST and nothing changes; NULL: whoever has it. Said
+again it answers the same, marked replayed.
+Reasons: MESSAGE_NOT_FOUND, NOT_TAKEN, LEASE_LOST.
+Errors: 22004 and 22023 arguments; 40001 under REPEATABLE READ and SERIALIZABLE when another
+transaction was faster: try again.';
 
 CREATE FUNCTION cms.cms_outbox_retry(
 	ids bigint[], at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
@@ -63,7 +84,11 @@ CREATE FUNCTION cms.cms_outbox_retry(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_outbox_retry';
 COMMENT ON FUNCTION cms.cms_outbox_retry(bigint[], timestamptz, int) IS
-'Brings dead messages back, as if they had never been tried, and lets those that wait after a failure be taken at once (F43). When they are taken they are looked at like all others. Reasons: MESSAGE_NOT_FOUND, NOT_DEAD. Errors: 22004 and 22023 arguments; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
+'Brings dead messages back, as if they had never been tried, and lets those that wait after a failure
+be taken at once (F43). When they are taken they are looked at like all others.
+Reasons: MESSAGE_NOT_FOUND, NOT_DEAD.
+Errors: 22004 and 22023 arguments; 40001 under REPEATABLE READ and SERIALIZABLE when another
+transaction was faster: try again.';
 
 -- Sending a coupon again (F21), and changing when coupons end (F23).
 
@@ -88,7 +113,13 @@ CREATE FUNCTION cms.cms_resend(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_resend';
 COMMENT ON FUNCTION cms.cms_resend(text, text, text, timestamptz, int) IS
-'Queues a message that sends a coupon to its holder once more, with the offer''s resend_content (F21). Nothing is issued. While such a message of the coupon is on its way on the channel, the same again answers it, marked replayed. Reasons, the first that holds: CODE_NOT_FOUND, COUPON_REVOKED, NOT_ISSUED, COUPON_EXPIRED, NOT_THE_HOLDER, ALREADY_REDEEMED, RESEND_NOT_ALLOWED. Errors: 22004 and 22023 arguments; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
+'Queues a message that sends a coupon to its holder once more, with the offer''s resend_content
+(F21). Nothing is issued. While such a message of the coupon is on its way on the channel, the same
+again answers it, marked replayed.
+Reasons, the first that holds: CODE_NOT_FOUND, COUPON_REVOKED, NOT_ISSUED, COUPON_EXPIRED,
+NOT_THE_HOLDER, ALREADY_REDEEMED, RESEND_NOT_ALLOWED.
+Errors: 22004 and 22023 arguments; 40001 under REPEATABLE READ and SERIALIZABLE when another
+transaction was faster: try again.';
 
 CREATE TYPE cms.cms_change_expiry_result AS (
 	line bigint, code text, customer_id text, changed boolean, reason text, message text, offer_id bigint, coupon_id bigint,
@@ -114,4 +145,12 @@ CREATE FUNCTION cms.cms_change_expiry(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_change_expiry';
 COMMENT ON FUNCTION cms.cms_change_expiry(text[], date, text[], timestamptz, int) IS
-'Gives issued coupons another last day, forward or back, expired ones too, a row per code in their order (F23). expires_on NULL: no end of their own, so they end with the offer. customer_ids, where given, is as long as codes: a common code needs one, elsewhere it must be the holder. Reasons, the first that holds: CODE_NOT_FOUND, COUPON_REVOKED, NOT_ISSUED, NOT_THE_HOLDER, BEFORE_ISSUE, BEYOND_OFFER unless coupons outlive the offer. The same again changes nothing and is marked replayed. Errors: 22004 codes or one of them NULL; 22023 arrays of different length or more than one dimension, a date out of range; 40001 under REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';
+'Gives issued coupons another last day, forward or back, expired ones too, a row per code in their
+order (F23). expires_on NULL: no end of their own, so they end with the offer. customer_ids, where
+given, is as long as codes: a common code needs one, elsewhere it must be the holder.
+Reasons, the first that holds: CODE_NOT_FOUND, COUPON_REVOKED, NOT_ISSUED, NOT_THE_HOLDER,
+BEFORE_ISSUE, BEYOND_OFFER unless coupons outlive the offer. The same again changes nothing and is
+marked replayed.
+Errors: 22004 codes or one of them NULL; 22023 arrays of different length or more than one
+dimension, a date out of range; 40001 under REPEATABLE READ and SERIALIZABLE when another
+transaction was faster: try again.';

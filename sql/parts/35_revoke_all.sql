@@ -18,4 +18,11 @@ CREATE PROCEDURE cms.cms_revoke_all(
 	LANGUAGE c
 	AS 'MODULE_PATHNAME', 'cms_revoke_all';
 COMMENT ON PROCEDURE cms.cms_revoke_all(bigint, text, text[], text[], boolean, text, int, timestamptz, int, bigint, bigint, bigint, bigint) IS
-'cms_revoke for any number of coupons, batch of them at a time (1 to 100000), each batch committed (F39). Only coupons of the batch are locked, none is waited for but at the end, one at a time, and counters are right at every commit. Meant are coupons that there were when the job began. With a job_key the same call goes on after an interruption, and once it is done answers as before. How far it is tells cms.job_status. Answers with the job, how many issued coupons and codes in stock it has revoked in all its runs, and how many it left because all their uses are redeemed. Errors: MS001 unknown offer, MS004 confirm is not true, MS013 the key is of another request, 25001 within a transaction block, 55006 another session runs the job, 22004 and 22023 arguments.';
+'cms_revoke for any number of coupons, batch of them at a time (1 to 100000), each batch committed
+(F39). Only coupons of the batch are locked, none is waited for but at the end, one at a time, and
+counters are right at every commit. Meant are coupons that there were when the job began. With a
+job_key the same call goes on after an interruption, and once it is done answers as before. How far
+it is tells cms.job_status. Answers with the job, how many issued coupons and codes in stock it has
+revoked in all its runs, and how many it left because all their uses are redeemed.
+Errors: MS001 unknown offer, MS004 confirm is not true, MS013 the key is of another request, 25001
+within a transaction block, 55006 another session runs the job, 22004 and 22023 arguments.';

@@ -5,22 +5,27 @@ CREATE FUNCTION cms.cms_org_check() RETURNS trigger
 COMMENT ON FUNCTION cms.cms_org_check() IS 'Trigger: checks the name and the settings of an org.';
 CREATE FUNCTION cms.cms_org_role_check() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_org_role_check';
-COMMENT ON FUNCTION cms.cms_org_role_check() IS 'Trigger: a role granted an org must exist; from a superuser, as in a restore, it is taken with a warning.';
+COMMENT ON FUNCTION cms.cms_org_role_check() IS 'Trigger: a role granted an org must exist; from a superuser, as in a restore, it is taken with a
+warning.';
 CREATE FUNCTION cms.cms_org_role_changed() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_org_role_changed';
 COMMENT ON FUNCTION cms.cms_org_role_changed() IS 'Trigger: tells every session that the roles of the orgs changed.';
 CREATE FUNCTION cms.cms_settings_check() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_settings_check';
-COMMENT ON FUNCTION cms.cms_settings_check() IS 'Trigger of the settings tables: the caller''s org, values and texts, and that the offer''s scope uses the list.';
+COMMENT ON FUNCTION cms.cms_settings_check() IS 'Trigger of the settings tables: the caller''s org, values and texts, and that the offer''s scope
+uses the list.';
 CREATE FUNCTION cms.cms_settings_changed() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_settings_changed';
 COMMENT ON FUNCTION cms.cms_settings_changed() IS 'Trigger: raises the version of the offer, or of all offers of the org, whose rules changed.';
 CREATE FUNCTION cms.cms_offer_check() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_offer_check';
-COMMENT ON FUNCTION cms.cms_offer_check() IS 'Trigger: fills and checks an offer, refuses changes of what is fixed, moves its caps, refuses to delete an offer that was used.';
+COMMENT ON FUNCTION cms.cms_offer_check() IS 'Trigger: fills and checks an offer, refuses changes of what is fixed, moves its caps, refuses to
+delete an offer that was used.';
 CREATE FUNCTION cms.cms_settings_event() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cms_settings_event';
-COMMENT ON FUNCTION cms.cms_settings_event() IS 'Trigger: writes an event for each row of settings that a statement created, changed or deleted, or one with their number (F49). Arguments: what the rows are called, how many get an event each, the columns that tell a row.';
+COMMENT ON FUNCTION cms.cms_settings_event() IS 'Trigger: writes an event for each row of settings that a statement created, changed or deleted, or
+one with their number (F49). Arguments: what the rows are called, how many get an event each, the
+columns that tell a row.';
 -- No definer and no search_path: it is fired by each statement of the actions, where both would take longer than
 -- the guard itself, and it runs no statement and looks up no name.
 CREATE FUNCTION cms.cms_guard() RETURNS trigger

@@ -5,14 +5,16 @@ CREATE FUNCTION cms.cms_offer_end(expiry_type text, expires_on date, claim_ends_
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_offer_end';
 COMMENT ON FUNCTION cms.cms_offer_end(text, date, date, text) IS
-'The instant at which an offer ends (exclusive): the end of expires_on for FIXED_DATE, of the claim''s last day for WITH_CAMPAIGN; NULL: it has no end (F1).';
+'The instant at which an offer ends (exclusive): the end of expires_on for FIXED_DATE, of the
+claim''s last day for WITH_CAMPAIGN; NULL: it has no end (F1).';
 
 CREATE FUNCTION cms.cms_discount_text(discount_type text, discount_value numeric, discount_cap numeric, currency text) RETURNS text
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_discount_text';
 COMMENT ON FUNCTION cms.cms_discount_text(text, numeric, numeric, text) IS
-'A discount for people, such as "20 %, at most AED 100": with the sign of the currency (ISO 4217) where it is known, else its code.';
+'A discount for people, such as "20 %, at most AED 100": with the sign of the currency (ISO 4217)
+where it is known, else its code.';
 
 CREATE VIEW cms.coupon_status WITH (security_barrier) AS
 	SELECT s.org_id, s.coupon_id, s.offer_id, s.offer_name, s.code, s.customer_id,

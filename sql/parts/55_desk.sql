@@ -31,7 +31,13 @@ CREATE FUNCTION cms.cms_series(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_series';
 COMMENT ON FUNCTION cms.cms_series(text, text[], boolean, timestamptz, int) IS
-'The running offers (F45): neither archived nor ended, in the order of their ids; no customer is needed. Without entity_type every one; with TILL, STORE, ZONE or CONCEPT and ids only those tagged directly to one of the ids: a zone does not bring offers of its stores, offers without tags (ANY_STORE) are left out, an unknown id brings nothing. resolve => true goes upwards: a till also brings the offers of its store, zone and concept. Errors: 22023 another entity_type, two at once included; 22004 ids without a type, or a type without ids.';
+'The running offers (F45): neither archived nor ended, in the order of their ids; no customer is
+needed. Without entity_type every one; with TILL, STORE, ZONE or CONCEPT and ids only those tagged
+directly to one of the ids: a zone does not bring offers of its stores, offers without tags
+(ANY_STORE) are left out, an unknown id brings nothing. resolve => true goes upwards: a till also
+brings the offers of its store, zone and concept.
+Errors: 22023 another entity_type, two at once included; 22004 ids without a type, or a type without
+ids.';
 
 CREATE TYPE cms.cms_offers_result AS (
 	offer_id bigint, offer_code text, name text, pos_code text, code_method text, discount_type text, discount text,
@@ -76,4 +82,10 @@ CREATE FUNCTION cms.cms_offers(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_offers';
 COMMENT ON FUNCTION cms.cms_offers(text, boolean, text, text, text, boolean, int, text, timestamptz, int) IS
-'The offers of the org, the newest first, with their numbers from counters (F4, F6). search: part of the name in any case and language; % and _ are ordinary characters. active_only: neither archived nor ended. sort: MODIFIED or CREATED. service, consumer_ref: only offers visible there: made centrally, or inside that service and, where they name one, that campaign or program. claimable: only those whose column claimable is true. Pages: how_many rows (1 to 10,000), then those after the page_key of the last one. Errors: 22004 and 22023 arguments.';
+'The offers of the org, the newest first, with their numbers from counters (F4, F6). search: part of
+the name in any case and language; % and _ are ordinary characters. active_only: neither archived
+nor ended. sort: MODIFIED or CREATED. service, consumer_ref: only offers visible there: made
+centrally, or inside that service and, where they name one, that campaign or program. claimable:
+only those whose column claimable is true. Pages: how_many rows (1 to 10,000), then those after the
+page_key of the last one.
+Errors: 22004 and 22023 arguments.';

@@ -53,4 +53,6 @@ CREATE FUNCTION cms.cms_offer_info(offer_id bigint, at timestamptz DEFAULT pg_ca
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_offer_info';
 COMMENT ON FUNCTION cms.cms_offer_info(bigint, timestamptz, int) IS
-'Everything about one offer (F7): its settings in plain words, who uses it, its numbers from counters, codes left, and who made and changed it when. Errors: MS001 unknown offer.';
+'Everything about one offer (F7): its settings in plain words, who uses it, its numbers from
+counters, codes left, and who made and changed it when.
+Errors: MS001 unknown offer.';

@@ -14,7 +14,14 @@ CREATE FUNCTION cms.cms_preview_offer(settings jsonb, at timestamptz DEFAULT pg_
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_preview_settings';
 COMMENT ON FUNCTION cms.cms_preview_offer(jsonb, timestamptz, int) IS
-'What an offer would do, in plain words, and every problem that saving it would meet, all at once (F2); nothing is written. settings: an object whose keys are columns of cms.offer, names of its lists (offer_product, offer_entity, offer_window, offer_audience, offer_exclusion, offer_reminder, offer_poc: arrays of objects with the columns of that table; of offer_audience and offer_exclusion also plain values) and claim (service, consumer_ref, consumer_name, ends_on). With the key offer_id it is an edit of that offer: what is not given stays as it is, a list that is given replaces the old one. Errors: 22004 and 22023 arguments, MS001 unknown offer.';
+'What an offer would do, in plain words, and every problem that saving it would meet, all at once
+(F2); nothing is written. settings: an object whose keys are columns of cms.offer, names of its
+lists (offer_product, offer_entity, offer_window, offer_audience, offer_exclusion, offer_reminder,
+offer_poc: arrays of objects with the columns of that table; of offer_audience and offer_exclusion
+also plain values) and claim (service, consumer_ref, consumer_name, ends_on). With the key offer_id
+it is an edit of that offer: what is not given stays as it is, a list that is given replaces the old
+one.
+Errors: 22004 and 22023 arguments, MS001 unknown offer.';
 
 CREATE FUNCTION cms.cms_preview_offer(offer_id bigint, at timestamptz DEFAULT pg_catalog.now(), org int DEFAULT NULL)
 	RETURNS SETOF cms.cms_preview_result
@@ -22,4 +29,5 @@ CREATE FUNCTION cms.cms_preview_offer(offer_id bigint, at timestamptz DEFAULT pg
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_preview_offer';
 COMMENT ON FUNCTION cms.cms_preview_offer(bigint, timestamptz, int) IS
-'What a saved offer does, in plain words, with warnings of what is surely not meant (F2). Error MS001 unknown offer.';
+'What a saved offer does, in plain words, with warnings of what is surely not meant (F2). Error MS001
+unknown offer.';

@@ -20,7 +20,15 @@ CREATE FUNCTION cms.cms_schedule(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_schedule';
 COMMENT ON FUNCTION cms.cms_schedule(text, text, text, text, int) IS
-'Lets pg_cron run the sweeps (every minute), the purge (every night), the refresh of the summaries that reports read (every other minute) and the deletion of the jobs'' own history that is older than keep_days, all of them as the role (F44). A schedule that is NULL or blank: no such job. Any number of times: the jobs are then as the last call says. The role may log in and is a member of cms_sweeper, no superuser. Only a superuser may name another role than its own. Errors: 55000 pg_cron is not installed, not loaded, not created, or keeps its jobs in another database (the hint has what to run there); 42704 no such role; 22023 a role that may not log in, may not sweep or is a superuser, a schedule that pg_cron does not understand, keep_days not from 1 to 36500; 42501 another''s role.';
+'Lets pg_cron run the sweeps (every minute), the purge (every night), the refresh of the summaries
+that reports read (every other minute) and the deletion of the jobs'' own history that is older than
+keep_days, all of them as the role (F44). A schedule that is NULL or blank: no such job. Any number
+of times: the jobs are then as the last call says. The role may log in and is a member of
+cms_sweeper, no superuser. Only a superuser may name another role than its own.
+Errors: 55000 pg_cron is not installed, not loaded, not created, or keeps its jobs in another
+database (the hint has what to run there); 42704 no such role; 22023 a role that may not log in, may
+not sweep or is a superuser, a schedule that pg_cron does not understand, keep_days not from 1 to
+36500; 42501 another''s role.';
 
 CREATE FUNCTION cms.cms_unschedule()
 	RETURNS SETOF cms.cms_schedule_result
@@ -28,4 +36,7 @@ CREATE FUNCTION cms.cms_unschedule()
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'cms_unschedule';
 COMMENT ON FUNCTION cms.cms_unschedule() IS
-'Ends the jobs that cms_schedule has made for this database, and answers which they were (F44). Without pg_cron there is nothing to end, and a notice says so. A superuser ends those of all roles, others their own. Call it before DROP EXTENSION cms, which leaves jobs of pg_cron alone. Errors: 55000 pg_cron keeps its jobs in another database (the hint has what to run there).';
+'Ends the jobs that cms_schedule has made for this database, and answers which they were (F44).
+Without pg_cron there is nothing to end, and a notice says so. A superuser ends those of all roles,
+others their own. Call it before DROP EXTENSION cms, which leaves jobs of pg_cron alone.
+Errors: 55000 pg_cron keeps its jobs in another database (the hint has what to run there).';
