@@ -313,6 +313,12 @@ stock_lines(CmsUpload *upload, const CmsOffer *offer, CmsUploadLine *lines, int 
 		codes[i] = stock[i]->code;
 		ids[i] = stock[i]->coupon_id;
 	}
+	/* of a file that is new none is taken; of one that was loaded before the first ones tell */
+	if (cms_codebook_stock_all(offer, codes, ids, count))
+	{
+		upload->stocked += count;
+		return;
+	}
 	written = palloc(sizeof(bool) * count);
 	upload->stocked += cms_codebook_stock(offer, codes, ids, count, written);
 	for (int i = 0; i < count; i++)
