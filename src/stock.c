@@ -19,6 +19,7 @@
 
 #include "plan.h"
 #include "stock.h"
+#include "subxact.h"
 
 /* a mark below every coupon */
 #define START 0
@@ -102,11 +103,26 @@ cms_stock_left(CmsStock *stock, int64 taken)
 	return CMS_STOCK_BELOW;
 }
 
+/*
+ * The lock that this gets is given back at once. Who kept it would hold a code while it waits for
+ * the next one, and two who wait for different codes would wait for each other.
+ */
 void
 cms_stock_wait(const CmsStock *stock)
 {
 	Datum values[] = {
 		Int32GetDatum(stock->org), Int64GetDatum(stock->offer_id), Int64GetDatum(stock->mark)};
+	CmsSubxact subxact;
 
-	cms_plan_run(&wait_for_one, values, NULL, false);
+	cms_subxact_begin(&subxact);
+	PG_TRY();
+	{
+		cms_plan_run(&wait_for_one, values, NULL, false);
+		cms_subxact_end(&subxact, false);
+	}
+	PG_CATCH();
+	{
+		ReThrowError(cms_subxact_failed(&subxact));
+	}
+	PG_END_TRY();
 }

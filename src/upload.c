@@ -10,6 +10,7 @@
  */
 #include "cms.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -313,8 +314,11 @@ stock_lines(CmsUpload *upload, const CmsOffer *offer, CmsUploadLine *lines, int 
 		codes[i] = stock[i]->code;
 		ids[i] = stock[i]->coupon_id;
 	}
-	/* of a file that is new none is taken; of one that was loaded before the first ones tell */
-	if (cms_codebook_stock_all(offer, codes, ids, count))
+	/*
+	 * Of a file that is new none is taken; of one that was loaded before the first ones tell. A fixed
+	 * snapshot is to notice what it cannot see, which only the other way does.
+	 */
+	if (!IsolationUsesXactSnapshot() && cms_codebook_stock_all(offer, codes, ids, count))
 	{
 		upload->stocked += count;
 		return;
