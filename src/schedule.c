@@ -210,7 +210,8 @@ has_pg_cron(void)
 {
 	return shared_preload_libraries_string != NULL &&
 		   strstr(shared_preload_libraries_string, "pg_cron") != NULL &&
-		   GetConfigOption("cron.database_name", true, false) != NULL;
+		   GetConfigOption("cron.database_name", true, false) != NULL &&
+		   GetConfigOption("cron.host", true, false) != NULL;
 }
 
 static void
