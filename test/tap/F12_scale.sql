@@ -50,6 +50,7 @@ CALL load(101, 5000);
 SELECT is((SELECT a::text FROM answer a), '(18200,1800)', 'good lines load, bad ones do not');
 SELECT is(:wrong, 0::bigint, 'bad ones are listed, each with its line, value and reason');
 SELECT is((SELECT string_agg(DISTINCT message, ' | ' ORDER BY message) FROM cms.code_upload WHERE reason = 'CODE_TAKEN'), 'Another offer has this code.', 'and a sentence');
+ANALYZE file, cms.coupon;
 SELECT is((SELECT count(*) FROM file f JOIN cms.coupon c ON c.offer_id = 101 AND c.code = f.code AND c.customer_id IS NOT DISTINCT FROM f.customer_id
 	WHERE f.reason IS NULL AND (c.issued_at IS NOT NULL) = (f.customer_id IS NOT NULL)), 18200::bigint, 'good ones are coupons, with their customers');
 SELECT is((SELECT concat_ws(' ', issued, stock) FROM cms.offer_performance WHERE offer_id = 101),
@@ -72,6 +73,7 @@ SELECT is(:revoked, 18400, 'all are revoked');
 INSERT INTO cms.code_upload (offer_id, code, customer_id) SELECT 102, code, 'new' || n FROM file WHERE reason IS NULL ORDER BY n;
 CALL load(102, 5000);
 SELECT is((SELECT a::text FROM answer a), '(18200,0)', 'and brought again for others');
+ANALYZE cms.coupon;
 SELECT is((SELECT count(*) FROM cms.coupon o JOIN cms.coupon n USING (org_id, code)
 	WHERE o.offer_id = 101 AND o.revoked_at IS NOT NULL AND n.offer_id = 102 AND n.customer_id LIKE 'new%'), 18200::bigint, 'what was is kept');
 
