@@ -25,6 +25,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "org.h"
 #include "plan.h"
@@ -147,6 +148,28 @@ cms_org_caller_is_admin(void)
 	Oid caller = cms_org_caller();
 
 	return superuser_arg(caller) || has_role(caller, "cms_admin");
+}
+
+bool
+cms_org_caller_only_sweeps(void)
+{
+	Oid caller = cms_org_caller();
+
+	return !cms_org_caller_is_admin() && has_role(caller, "cms_sweeper") &&
+		   !has_role(caller, "cms_manager");
+}
+
+/* Ahead of its time a sweep ends holds that bind, and a purge removes coupons that are valid. */
+void
+cms_org_require_present(TimestampTz at)
+{
+	if (at <= GetCurrentTimestamp() || !cms_org_caller_only_sweeps())
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("role \"%s\" may only sweep, and not ahead of time", cms_org_caller_name()),
+			 errdetail("The argument \"at\" is later than the server's time."),
+			 errhint("Leave out \"at\".")));
 }
 
 /* Sweeps are of all orgs; who may sweep may do nothing else, unless other roles are granted too. */

@@ -5,6 +5,8 @@
 #ifndef CMS_ORG_H
 #define CMS_ORG_H
 
+#include "datatype/timestamp.h"
+
 /* the setting cms.org; 0: not set */
 extern int cms_org_setting;
 
@@ -20,6 +22,10 @@ extern Oid cms_org_caller(void);
 extern char *cms_org_caller_name(void);
 /* whether the caller passes every org check: superuser or member of cms_admin */
 extern bool cms_org_caller_is_admin(void);
+/* whether sweeping is all that the caller may do: a member of cms_sweeper, and of no role that may more */
+extern bool cms_org_caller_only_sweeps(void);
+/* error 42501 where such a caller names a time that has not come yet */
+extern void cms_org_require_present(TimestampTz at);
 /* error 42501 unless the caller may act for the org; cached per backend */
 extern void cms_org_require(int org);
 /* the org of a call that names none: cms.org, else the only one; MS002, 42501 */

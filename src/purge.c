@@ -14,6 +14,7 @@
 #include "args.h"
 #include "job.h"
 #include "offer.h"
+#include "org.h"
 #include "plan.h"
 #include "purge.h"
 #include "result.h"
@@ -43,6 +44,7 @@ enum
 
 static void fetch_times(FunctionCallInfo fcinfo, CmsPurge *purge);
 static TimestampTz fetch_before(FunctionCallInfo fcinfo, int n, const char *name, TimestampTz at);
+static void require_right(FunctionCallInfo fcinfo, TimestampTz at);
 static int *my_orgs(int *count);
 static int64 purge_org(const CmsPurge *wanted, int64 how_many);
 static void keep_as_org_says(CmsPurge *purge);
@@ -119,6 +121,7 @@ cms_purge(PG_FUNCTION_ARGS)
 	int64 removed = 0;
 
 	fetch_times(fcinfo, &purge);
+	require_right(fcinfo, purge.at);
 	if (how_many < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -144,6 +147,23 @@ fetch_times(FunctionCallInfo fcinfo, CmsPurge *purge)
 	purge->attempts_before = fetch_before(fcinfo, arg_attempts, "attempts_before", purge->at);
 	purge->holds_before = fetch_before(fcinfo, arg_holds, "holds_before", purge->at);
 	purge->messages_before = fetch_before(fcinfo, arg_messages, "messages_before", purge->at);
+}
+
+/* Who may only sweep does not decide how long an org keeps what it has. */
+static void
+require_right(FunctionCallInfo fcinfo, TimestampTz at)
+{
+	static const int times[] = {arg_before, arg_requests, arg_attempts, arg_holds, arg_messages};
+
+	cms_org_require_present(at);
+	for (int i = 0; i < lengthof(times); i++)
+		if (!PG_ARGISNULL(times[i]) && cms_org_caller_only_sweeps())
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("role \"%s\" may only sweep, and not say what is purged",
+							cms_org_caller_name()),
+					 errhint("Leave out the times: keep_expired and keep_logs of each org are "
+							 "what counts.")));
 }
 
 /* What has not come yet has not expired. */

@@ -20,6 +20,7 @@
 #include "args.h"
 #include "lock.h"
 #include "offer.h"
+#include "org.h"
 #include "plan.h"
 #include "result.h"
 #include "sweep.h"
@@ -77,6 +78,7 @@ cms_sweep_call(FunctionCallInfo fcinfo, const CmsSweepPart *part)
 	TimestampTz at = cms_arg_at(fcinfo, 1);
 	int org = PG_ARGISNULL(2) ? 0 : cms_arg_org(fcinfo, 2);
 
+	cms_org_require_present(at);
 	PG_RETURN_INT64(run_part(part, how_many, at, org));
 }
 
@@ -90,6 +92,7 @@ cms_sweep(PG_FUNCTION_ARGS)
 	TimestampTz at = cms_arg_at(fcinfo, 1);
 	int org = PG_ARGISNULL(2) ? 0 : cms_arg_org(fcinfo, 2);
 
+	cms_org_require_present(at);
 	cms_result_start(fcinfo);
 	for (int i = 0; i < PARTS; i++)
 	{

@@ -21,7 +21,8 @@ messages_before do the same for older rows of cms.request, cms.attempt, ended ho
 cms.outbox that are done with, for 3 days at least. A time that is NULL is that of the org,
 keep_expired or keep_logs before "at"; where the org has none either, all is kept. org NULL: all
 orgs of the caller.
-Errors: 22023 how_many below 1, a time after "at".';
+Errors: 22023 how_many below 1, a time after "at"; 42501 a time, or an "at" that has not come yet,
+from who may only sweep.';
 
 CREATE PROCEDURE cms.cms_purge_all(
 	before timestamptz DEFAULT NULL, batch int DEFAULT 50000,
