@@ -244,6 +244,8 @@ cms_job_step(CmsJobRun *run, CmsPlan *step, const Datum *values, const char *nul
 {
 	StepCall call = {.run = run, .plan = step, .values = values, .nulls = nulls};
 
+	/* what a step before has told, which may have been rolled back */
+	last_step.job_id = 0;
 	cms_job_do(run, do_step, &call);
 	if (last_step.job_id == run->job_id)
 	{

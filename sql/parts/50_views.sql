@@ -235,7 +235,7 @@ CREATE VIEW cms.event_log WITH (security_barrier) AS
 	FROM cms.event e
 	LEFT JOIN cms.offer o ON o.org_id = e.org_id AND o.offer_id = e.offer_id
 	WHERE e.org_id = ANY ((SELECT cms.cms_my_orgs())::int[]);
-COMMENT ON VIEW cms.event_log IS 'Events for all who may read them: analysts see no codes, and of people only that something changed (F49).';
+COMMENT ON VIEW cms.event_log IS 'Events for all who may read them: admins and analysts see no codes, and of people only that something changed (F49).';
 COMMENT ON COLUMN cms.event_log.org_id IS 'The org.';
 COMMENT ON COLUMN cms.event_log.event_id IS 'Number of the event.';
 COMMENT ON COLUMN cms.event_log.action IS 'What was done.';
@@ -278,7 +278,8 @@ CREATE VIEW cms.job_status WITH (security_barrier) AS
 		                    AND l.classid::bigint = j.org_id AND l.objid::bigint = j.job_id % 4294967296)
 		     THEN 'RUNNING' ELSE 'STOPPED' END AS state,
 		j.total, j.done, pg_catalog.round(100.0 * j.done / NULLIF(j.total, 0), 1) AS percent,
-		j.succeeded, j.refused, j.replayed, j.repeated, j.ignored, j.refusals, j.rate, j.remaining, j.error,
+		j.succeeded, j.refused, j.replayed, j.repeated, j.ignored, j.refusals, j.rate, j.remaining,
+		CASE WHEN (SELECT cms.cms_sees_codes()) THEN j.error END AS error,
 		j.runs, j.started_at, j.updated_at, j.finished_at, j.started_by, j.run_by, j.pid
 	FROM cms.job j
 	LEFT JOIN cms.offer o ON o.org_id = j.org_id AND o.offer_id = j.offer_id
@@ -302,7 +303,7 @@ COMMENT ON COLUMN cms.job_status.ignored IS 'Units that name nobody.';
 COMMENT ON COLUMN cms.job_status.refusals IS 'How many were refused for which reason.';
 COMMENT ON COLUMN cms.job_status.rate IS 'Units done in a second.';
 COMMENT ON COLUMN cms.job_status.remaining IS 'Time that is left at this rate.';
-COMMENT ON COLUMN cms.job_status.error IS 'What ended the last run.';
+COMMENT ON COLUMN cms.job_status.error IS 'What ended the last run; NULL for analysts, as it may tell what a query has read.';
 COMMENT ON COLUMN cms.job_status.runs IS 'How often it was begun.';
 COMMENT ON COLUMN cms.job_status.started_at IS 'When the job began.';
 COMMENT ON COLUMN cms.job_status.updated_at IS 'When the last batch ended.';
