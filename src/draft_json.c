@@ -200,7 +200,10 @@ fill(CmsRecord *record, CmsPlan *populate, Jsonb *object, const char *const *oth
 	bool *accepted = palloc0(sizeof(bool) * Max(count, 1));
 
 	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		accepted[i] = accepts(record, &given[i], others);
+	}
 	if (populate_within(populate, object) == NULL)
 	{
 		for (int i = 0; i < count; i++)
@@ -209,8 +212,11 @@ fill(CmsRecord *record, CmsPlan *populate, Jsonb *object, const char *const *oth
 		return;
 	}
 	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		if (accepted[i])
 			fill_column(record, populate, &given[i]);
+	}
 }
 
 static bool
@@ -285,8 +291,9 @@ populate_within(CmsPlan *populate, Jsonb *object)
 	{
 		ErrorData *error = cms_subxact_failed(&subxact);
 
-		/* class 22: what was given; anything else is none of its making */
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
+		/* classes 22 and 54: what was given; anything else is none of its making */
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION &&
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
 			ReThrowError(error);
 		problem = pstrdup(error->message);
 		FreeErrorData(error);

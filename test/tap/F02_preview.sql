@@ -1,6 +1,6 @@
 -- F2: what an offer would do, in plain words, and everything that is wrong with it, before it is saved.
 BEGIN;
-SELECT plan(132);
+SELECT plan(133);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 
@@ -117,6 +117,7 @@ SELECT is(fields('{"name": " ", "nam": 1, "discount_type": "PERCENT", "discount_
 	'offer_window[1].weekdays offer_window[2].to_date offer_window[3].weekdays offer_window[4].month_days offer_audience[2] offer_exclusion[1].other_offer_id '
 	'offer_reminder[1].content claim.consumer_ref', 'every problem, with its place');
 SELECT is((SELECT count(*) FROM cms_preview_offer('{"discount_type": 5, "max_bill": "x", "colour": "red", "min_bill": -1}'::jsonb) WHERE kind = 'PROBLEM' AND hint !~ '\.$'), 0::bigint, 'each says what to do');
+SELECT is(said('{"offer_window": [{"weekdays": [[[[[[[1]]]]]]]}]}', 'PROBLEM'), 'weekdays: number of array dimensions (7) exceeds the maximum allowed (6) the window restricts nothing', 'a hostile array is a problem like any other');
 SELECT is((SELECT hint FROM cms_preview_offer('{"max_isued": 5}'::jsonb) WHERE field = 'max_isued'), 'Perhaps max_issued is meant.', 'a name that was nearly right');
 SELECT is((SELECT hint FROM cms_preview_offer('{"offer_products": []}'::jsonb) WHERE field = 'offer_products'), 'Perhaps offer_product is meant.', 'also of a list');
 SELECT is((SELECT message FROM cms_preview_offer(jsonb_build_object(k, 1)) WHERE field = k), format('there is no setting "%s"', k), 'a key of any kind')
