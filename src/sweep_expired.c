@@ -74,7 +74,10 @@ PG_FUNCTION_INFO_V1(cms_sweep_expired);
 
 const CmsSweepPart cms_sweep_of_ends = {"EXPIRED", sweep_org};
 
-#define COUNTERS(O) CMS_SWEEP_COUNTERS(O, ", sum(t.uses)")
+#define SEEN(OFFER) CMS_SWEEP_COUNTERS(OFFER, ", sum(t.uses)")
+#define SEEN_OF_OFFER SEEN("o")
+#define SEEN_OF_BOOK SEEN("b")
+#define SEEN_OF_SETTLED SEEN("r")
 
 static CmsPlan marks_exist = {
 	"SELECT FROM cms.expiry_mark WHERE org_id = $1 AND ended_at <= $2 LIMIT 1",
@@ -119,19 +122,19 @@ static CmsPlan books_of_offer = {
 
 static CmsPlan new_book = {
 	"INSERT INTO cms.offer_expiry (org_id, offer_id, ended_on, notify, range_from, range_to, state_seen)"
-	" SELECT o.org_id, o.offer_id, $3, o.expiry_notice, $4, $5, " COUNTERS(
-		"o") " FROM cms.offer o WHERE o.org_id = $1 AND o.offer_id = $2 ON CONFLICT DO NOTHING",
+	" SELECT o.org_id, o.offer_id, $3, o.expiry_notice, $4, $5, " SEEN_OF_OFFER
+	" FROM cms.offer o WHERE o.org_id = $1 AND o.offer_id = $2 ON CONFLICT DO NOTHING",
 	5,
 	{INT4OID, INT8OID, DATEOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
 /* The numbers stay until they are counted anew. */
 static CmsPlan reopen = {
 	"UPDATE cms.offer_expiry b SET range_from = $4, range_to = $5, done = false, at_end = '-infinity',"
-	" at_coupon = 0, ended_so_far = 0, unredeemed_so_far = 0, recount_at = NULL, state_seen = " COUNTERS(
-		"b") " WHERE b.org_id = $1 AND b.offer_id = $2 AND b.ended_on = $3"
-			 /* what was purged is in the book, and cannot be counted any more */
-			 " AND NOT EXISTS (SELECT FROM cms.offer_purge p WHERE p.org_id = b.org_id"
-			 "  AND p.offer_id = b.offer_id AND p.is_reduced AND p.upto > b.range_from)",
+	" at_coupon = 0, ended_so_far = 0, unredeemed_so_far = 0, recount_at = NULL, state_seen = " SEEN_OF_BOOK
+	" WHERE b.org_id = $1 AND b.offer_id = $2 AND b.ended_on = $3"
+	/* what was purged is in the book, and cannot be counted any more */
+	" AND NOT EXISTS (SELECT FROM cms.offer_purge p WHERE p.org_id = b.org_id"
+	"  AND p.offer_id = b.offer_id AND p.is_reduced AND p.upto > b.range_from)",
 	5,
 	{INT4OID, INT8OID, DATEOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
@@ -157,10 +160,9 @@ static CmsPlan settle_books = {
 	" at_end = CASE WHEN b.state_seen = n.seen THEN b.at_end ELSE '-infinity' END,"
 	" at_coupon = CASE WHEN b.state_seen = n.seen THEN b.at_coupon ELSE 0 END,"
 	" ended_so_far = 0, unredeemed_so_far = 0"
-	" FROM (SELECT r.offer_id, r.ended_on, " COUNTERS(
-		"r") " AS seen FROM cms.offer_expiry r"
-			 "  WHERE r.org_id = $1 AND r.recount_at <= $2 AND r.done ORDER BY r.recount_at LIMIT 1000) n"
-			 " WHERE b.org_id = $1 AND b.offer_id = n.offer_id AND b.ended_on = n.ended_on",
+	" FROM (SELECT r.offer_id, r.ended_on, " SEEN_OF_SETTLED " AS seen FROM cms.offer_expiry r"
+	"  WHERE r.org_id = $1 AND r.recount_at <= $2 AND r.done ORDER BY r.recount_at LIMIT 1000) n"
+	" WHERE b.org_id = $1 AND b.offer_id = n.offer_id AND b.ended_on = n.ended_on",
 	2,
 	{INT4OID, TIMESTAMPTZOID}};
 

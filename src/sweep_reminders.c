@@ -62,6 +62,7 @@ const CmsSweepPart cms_sweep_of_reminders = {"REMINDERS", sweep_org};
  * on which a reminder falls due is today, or yesterday where the clocks jumped over its time and
  * over midnight.
  */
+#define SEEN CMS_SWEEP_COUNTERS("o", ", r.days_before, r.time_of_day, r.channel")
 static CmsPlan find_passes = {
 	"INSERT INTO cms.reminder_pass (org_id, offer_id, reminder_id, for_day, due_at, send_before, state_seen)"
 	" SELECT r.org_id, r.offer_id, r.reminder_id, k.day + r.days_before, u.due,"
@@ -72,17 +73,15 @@ static CmsPlan find_passes = {
 	" JOIN cms.offer_reminder r ON r.org_id = g.org_id"
 	" CROSS JOIN LATERAL (SELECT cms.cms_due_at(k.day, r.time_of_day, g.time_zone) AS due) u"
 	" JOIN cms.offer o ON o.org_id = r.org_id AND o.offer_id = r.offer_id"
-	" CROSS JOIN LATERAL (SELECT " CMS_SWEEP_COUNTERS(
-		"o",
-		", r.days_before, r.time_of_day, r.channel") " AS seen) s"
-													 " LEFT JOIN cms.reminder_pass p ON p.org_id = r.org_id AND p.offer_id = r.offer_id"
-													 "  AND p.reminder_id = r.reminder_id AND p.for_day = k.day + r.days_before"
-													 " WHERE g.org_id = $1 AND o.status = 'ACTIVE'"
-													 "  AND u.due <= $2 AND (u.due AT TIME ZONE g.time_zone)::date = d.today"
-													 "  AND (p.for_day IS NULL OR (p.done AND p.next_pass_at <= $2 AND p.state_seen <> s.seen))"
-													 " ON CONFLICT (org_id, offer_id, reminder_id, for_day) DO UPDATE SET"
-													 "  due_at = excluded.due_at, send_before = excluded.send_before, state_seen = excluded.state_seen,"
-													 "  done = false, at_end = '-infinity', at_coupon = 0, busy = '0'",
+	" CROSS JOIN LATERAL (SELECT " SEEN " AS seen) s"
+	" LEFT JOIN cms.reminder_pass p ON p.org_id = r.org_id AND p.offer_id = r.offer_id"
+	"  AND p.reminder_id = r.reminder_id AND p.for_day = k.day + r.days_before"
+	" WHERE g.org_id = $1 AND o.status = 'ACTIVE'"
+	"  AND u.due <= $2 AND (u.due AT TIME ZONE g.time_zone)::date = d.today"
+	"  AND (p.for_day IS NULL OR (p.done AND p.next_pass_at <= $2 AND p.state_seen <> s.seen))"
+	" ON CONFLICT (org_id, offer_id, reminder_id, for_day) DO UPDATE SET"
+	"  due_at = excluded.due_at, send_before = excluded.send_before, state_seen = excluded.state_seen,"
+	"  done = false, at_end = '-infinity', at_coupon = 0, busy = '0'",
 	2,
 	{INT4OID, TIMESTAMPTZOID}};
 
