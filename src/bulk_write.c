@@ -313,13 +313,18 @@ cms_bulk_write_stock(const CmsOffer *offer, const CmsReserved *reserved, const C
 static bool
 insert_stock(const CmsOffer *offer, const Codes *codes)
 {
+	MemoryContext batch = CurrentMemoryContext;
 	int64 *ids = cms_codebook_ids(codes->count);
-	int64 *mixed = palloc_extended(sizeof(int64) * codes->count, MCXT_ALLOC_HUGE);
-	int *order = palloc_extended(sizeof(int) * codes->count, MCXT_ALLOC_HUGE);
+	int64 *mixed;
+	int *order;
 	volatile bool written = false;
 	CmsParams params = {0};
 	CmsSubxact subxact;
 
+	/* a statement ends in the memory of SPI, where nothing goes before the call ends */
+	MemoryContextSwitchTo(batch);
+	mixed = palloc_extended(sizeof(int64) * codes->count, MCXT_ALLOC_HUGE);
+	order = palloc_extended(sizeof(int) * codes->count, MCXT_ALLOC_HUGE);
 	cms_code_shuffle(order, codes->count);
 	for (int i = 0; i < codes->count; i++)
 		mixed[i] = ids[order[i]];
