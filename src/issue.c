@@ -225,8 +225,7 @@ guarded_attempt(CmsIssue *issue)
 		ErrorData *error = cms_subxact_failed(&subxact);
 
 		/* the customer was given another coupon meanwhile: read again, decide again */
-		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION || error->constraint_name == NULL ||
-			strcmp(error->constraint_name, "coupon_nth_of_a_customer_is_unique") != 0)
+		if (!cms_subxact_met(error, "coupon_nth_of_a_customer_is_unique"))
 			ReThrowError(error);
 		if (IsolationUsesXactSnapshot())
 			cms_plan_conflict("issue to the same customer");

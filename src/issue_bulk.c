@@ -287,11 +287,9 @@ write_coupons(CmsBulkWrite *write, CmsCount *count)
 static Outcome
 after_conflict(CmsBulk *bulk, ErrorData *error)
 {
-	if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION || error->constraint_name == NULL)
-		ReThrowError(error);
-	if (strcmp(error->constraint_name, "coupon_nth_of_a_customer_is_unique") == 0)
+	if (cms_subxact_met(error, "coupon_nth_of_a_customer_is_unique"))
 		memory.nobody_has_any = false;
-	else if (strcmp(error->constraint_name, "coupon_code_is_unique_among_those_not_revoked") == 0)
+	else if (cms_subxact_met(error, "coupon_code_is_unique_among_those_not_revoked"))
 	{
 		/* a secret order that meets codes has lost its key: what exists has to be passed over one by one */
 		if (bulk->work->offer->method == CMS_METHOD_RANDOMISED)

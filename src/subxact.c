@@ -5,6 +5,9 @@
 #include "cms.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/partition.h"
+#include "utils/lsyscache.h"
 
 #include "subxact.h"
 
@@ -40,4 +43,22 @@ cms_subxact_failed(const CmsSubxact *subxact)
 	FlushErrorState();
 	cms_subxact_end(subxact, false);
 	return error;
+}
+
+/* A partition's index has a name of its own, and that is the one an error tells. */
+bool
+cms_subxact_met(const ErrorData *error, const char *index)
+{
+	Oid relation;
+	char *name;
+
+	if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION || error->constraint_name == NULL)
+		return false;
+	if (strcmp(error->constraint_name, index) == 0)
+		return true;
+	relation = get_relname_relid(error->constraint_name, get_namespace_oid("cms", false));
+	if (!OidIsValid(relation) || !get_rel_relispartition(relation))
+		return false;
+	name = get_rel_name(get_partition_parent(relation, false));
+	return name != NULL && strcmp(name, index) == 0;
 }

@@ -36,5 +36,7 @@ extern void cms_subxact_begin(CmsSubxact *subxact);
 extern void cms_subxact_end(const CmsSubxact *subxact, bool keep);
 /* rolls it back after an error, which is over unless the caller throws it again */
 extern ErrorData *cms_subxact_failed(const CmsSubxact *subxact);
+/* whether the error is a duplicate in that unique index of cms, or in a partition of it */
+extern bool cms_subxact_met(const ErrorData *error, const char *index);
 
 #endif
