@@ -121,7 +121,7 @@ DATA       = $(wildcard sql/$(EXTENSION)--*--*.sql)
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
 # PGXS cannot install an empty list of documents.
 ifneq ($(wildcard doc/*.md),)
-DOCS       = $(wildcard doc/*.md)
+DOCS       = $(wildcard doc/*.md) doc/partition.sql
 endif
 
 # Inputs are under test/, outputs in expected/ (a later --inputdir overrides the one of PGXS).
