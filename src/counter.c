@@ -444,11 +444,12 @@ is_held(int org, int64 hold_id)
 }
 
 int64
-cms_counter_settle_holds(int org, int64 offer_id, TimestampTz at, int64 how_many)
+cms_counter_settle_holds(int org, int64 offer_id, TimestampTz at, int64 how_many, bool wait)
 {
 	int64 holds;
 
-	cms_share_lock_all(org, offer_id);
+	if (!cms_share_lock_all_soon(org, offer_id, wait))
+		return -1;
 	holds = settle(org, offer_id, at, how_many);
 	if (holds == 0)
 		cms_share_unlock_all(org, offer_id);

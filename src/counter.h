@@ -65,9 +65,11 @@ extern bool
 cms_counter_exchange(const CmsOffer *offer, int slot, int64 hold_id, const CmsCount *count);
 /*
  * Gives back what holds of the offer reserve that ended before "at", at most so many, and tells
- * how many it was. Where it was one, all counters of the offer stay locked.
+ * how many it was. Where it was one, all counters of the offer stay locked. -1: none, because another
+ * transaction has a counter locked, and still has after a moment, if that is waited for.
  */
-extern int64 cms_counter_settle_holds(int org, int64 offer_id, TimestampTz at, int64 how_many);
+extern int64
+cms_counter_settle_holds(int org, int64 offer_id, TimestampTz at, int64 how_many, bool wait);
 /* Tells those who look for coupons by their ends that some have changed. */
 extern void cms_counter_expiry_changed(const CmsOffer *offer, int64 changes);
 /* How many more issues the cap allows at this moment; PG_INT64_MAX without a cap. */

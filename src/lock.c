@@ -66,6 +66,15 @@ cms_lock_slot(int org, int64 offer_id, int slot)
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
+bool
+cms_try_lock_slot(int org, int64 offer_id, int slot)
+{
+	LOCKTAG tag;
+
+	slot_tag(&tag, org, offer_id, slot);
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
 void
 cms_unlock_slot(int org, int64 offer_id, int slot)
 {

@@ -25,6 +25,9 @@ PG_FUNCTION_INFO_V1(cms_purge_all);
 /* Coupons that have to stay are looked at too, many times faster than others are removed. */
 #define LOOKS 10
 
+/* Offers of which one call removes coupons: each takes locks, and the server has only so many. */
+#define MOST_OFFERS 100
+
 /* Batches between two progress lines. */
 #define PROGRESS_BATCHES 20
 
@@ -46,7 +49,7 @@ static void fetch_times(FunctionCallInfo fcinfo, CmsPurge *purge);
 static TimestampTz fetch_before(FunctionCallInfo fcinfo, int n, const char *name, TimestampTz at);
 static void require_right(FunctionCallInfo fcinfo, TimestampTz at);
 static int *my_orgs(int *count);
-static int64 purge_org(const CmsPurge *wanted, int64 how_many);
+static int64 purge_org(CmsPurge *wanted, int64 how_many);
 static void keep_as_org_says(CmsPurge *purge);
 static void purge_offers(CmsPurge *purge);
 static void purge_log(CmsPurge *purge, CmsPlan *plan, TimestampTz before);
@@ -120,6 +123,7 @@ cms_purge(PG_FUNCTION_ARGS)
 	int *orgs = &org;
 	int64 removed = 0;
 
+	purge.offers = MOST_OFFERS;
 	fetch_times(fcinfo, &purge);
 	require_right(fcinfo, purge.at);
 	if (how_many < 1)
@@ -194,7 +198,7 @@ my_orgs(int *count)
 
 /* 0 is only answered when nothing is left, whatever had to be looked at for that. */
 static int64
-purge_org(const CmsPurge *wanted, int64 how_many)
+purge_org(CmsPurge *wanted, int64 how_many)
 {
 	CmsPurge purge = *wanted;
 
@@ -209,6 +213,7 @@ purge_org(const CmsPurge *wanted, int64 how_many)
 		purge_log(&purge, &purge_holds, purge.holds_before);
 		purge_log(&purge, &purge_messages, purge.messages_before);
 	} while (purge.may_look == 0 && purge.removed == 0);
+	wanted->offers = purge.offers;
 	return purge.removed;
 }
 
@@ -240,7 +245,8 @@ purge_offers(CmsPurge *purge)
 {
 	int64 offer_id = 0;
 
-	while (purge->coupons_before != DT_NOBEGIN && purge->may_remove > 0 && purge->may_look > 0)
+	while (purge->coupons_before != DT_NOBEGIN && purge->may_remove > 0 && purge->may_look > 0 &&
+		   purge->offers > 0)
 	{
 		Datum values[] = {Int32GetDatum(purge->org),
 						  Int64GetDatum(offer_id),

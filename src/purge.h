@@ -21,6 +21,8 @@ typedef struct CmsPurge
 	int64 may_remove;
 	int64 may_look;
 	int64 removed;
+	int offers;        /* that may yet be purged by the call */
+	bool is_impatient; /* an offer was not waited for to the end, so no other is */
 } CmsPurge;
 
 /* Of one offer that is over: its coupons that expired before and were never redeemed. */

@@ -59,8 +59,9 @@ static int64 remove_chunk(CmsPurge *purge, const CmsOffer *offer, Progress *prog
 static void next_phase(Progress *progress);
 static void close_progress(const CmsOffer *offer, const Progress *progress);
 
+/* against another purge, and against whoever is changing the offer or a list of it */
 static CmsPlan lock_offer = {
-	"SELECT FROM cms.offer WHERE org_id = $1 AND offer_id = $2 FOR SHARE SKIP LOCKED",
+	"SELECT FROM cms.offer WHERE org_id = $1 AND offer_id = $2 FOR NO KEY UPDATE SKIP LOCKED",
 	2,
 	{INT4OID, INT8OID}};
 
@@ -169,6 +170,7 @@ cms_purge_offer(CmsPurge *purge, int64 offer_id)
 	Datum values[] = {Int32GetDatum(purge->org), Int64GetDatum(offer_id)};
 	const CmsOffer *offer;
 	Progress progress;
+	int64 removed = purge->removed;
 
 	/* who changes the offer at this moment may be about to let it go on */
 	if (cms_plan_run(&lock_offer, values, NULL, false) == 0)
@@ -179,7 +181,12 @@ cms_purge_offer(CmsPurge *purge, int64 offer_id)
 	if (is_needed(purge, offer_id) || !open_progress(offer, &progress))
 		return;
 	/* a hold that nobody has ended yet would be left without its coupon */
-	cms_counter_settle_holds(purge->org, offer_id, purge->coupons_before, PG_INT64_MAX);
+	if (cms_counter_settle_holds(
+			purge->org, offer_id, purge->coupons_before, PG_INT64_MAX, !purge->is_impatient) < 0)
+	{
+		purge->is_impatient = true;
+		return;
+	}
 	begin_pass(purge, offer, &progress);
 	while (progress.phase != PHASE_NONE && purge->may_remove > 0 && purge->may_look > 0)
 	{
@@ -190,6 +197,7 @@ cms_purge_offer(CmsPurge *purge, int64 offer_id)
 			next_phase(&progress);
 	}
 	close_progress(offer, &progress);
+	purge->offers -= purge->removed > removed;
 }
 
 static bool

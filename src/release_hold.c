@@ -107,14 +107,19 @@ cms_sweep_holds(PG_FUNCTION_ARGS)
 	return cms_sweep_call(fcinfo, &cms_sweep_of_holds);
 }
 
-/* Offers in their order, so that two sweeps do not wait for each other in a circle. */
+/*
+ * Offers in their order, so that two sweeps do not wait for each other in a circle. An offer at which
+ * a transaction counts that does not end is left to the next sweep: other orgs wait for this one.
+ */
 static void
 sweep_org(CmsSweep *sweep)
 {
 	int64 offer_id = 0;
+	bool wait = true;
 
-	while (sweep->done < sweep->how_many)
+	while (sweep->done < sweep->how_many && sweep->offers > 0)
 	{
+		int64 holds;
 		Datum values[] = {
 			Int32GetDatum(sweep->org), Int64GetDatum(offer_id), TimestampTzGetDatum(sweep->at)};
 
@@ -122,7 +127,10 @@ sweep_org(CmsSweep *sweep)
 		if (cms_plan_run(&next_due, values, NULL, false) == 0)
 			break;
 		offer_id = cms_row_int64(0, 1, 0);
-		sweep->done += cms_counter_settle_holds(
-			sweep->org, offer_id, sweep->at, sweep->how_many - sweep->done);
+		holds = cms_counter_settle_holds(
+			sweep->org, offer_id, sweep->at, sweep->how_many - sweep->done, wait);
+		wait &= holds >= 0;
+		sweep->offers -= holds > 0;
+		sweep->done += Max(holds, 0);
 	}
 }

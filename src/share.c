@@ -8,11 +8,17 @@
 #include "cms.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
 
 #include "lock.h"
 #include "money.h"
 #include "plan.h"
 #include "share.h"
+
+/* After so long a session that counts and commits is through with it. */
+#define MOMENT (1 * USECS_PER_SEC)
+#define LOOK_AGAIN 2000L /* microseconds */
 
 static Numeric discount_of(const CmsCount *count);
 
@@ -209,6 +215,30 @@ cms_share_lock_all(int org, int64 offer_id)
 {
 	for (int slot = 0; slot < CMS_SLOTS; slot++)
 		cms_lock_slot(org, offer_id, slot);
+}
+
+/*
+ * In the order of slots, as by whoever waits for all. It looks again and again instead of waiting in
+ * the queue of the lock: there is no other way to give up that is no error.
+ */
+bool
+cms_share_lock_all_soon(int org, int64 offer_id, bool wait)
+{
+	TimestampTz until = wait ? GetCurrentTimestamp() + MOMENT : 0;
+
+	for (int slot = 0; slot < CMS_SLOTS; slot++)
+		while (!cms_try_lock_slot(org, offer_id, slot))
+		{
+			if (!wait || GetCurrentTimestamp() >= until)
+			{
+				while (slot-- > 0)
+					cms_unlock_slot(org, offer_id, slot);
+				return false;
+			}
+			CHECK_FOR_INTERRUPTS();
+			pg_usleep(LOOK_AGAIN);
+		}
+	return true;
 }
 
 void

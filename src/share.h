@@ -18,6 +18,8 @@
 /* Makes the slot, with all others where the offer has a cap. */
 extern void cms_share_make_slot(int org, int64 offer_id, int slot);
 extern void cms_share_lock_all(int org, int64 offer_id);
+/* Waits for a moment at most, or not at all. False, and none is locked: somebody keeps one for longer. */
+extern bool cms_share_lock_all_soon(int org, int64 offer_id, bool wait);
 extern void cms_share_unlock_all(int org, int64 offer_id);
 /* The rows of the slots, which are locked, at the latest snapshot. */
 extern void cms_share_lock_rows(int org, int64 offer_id);

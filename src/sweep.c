@@ -28,6 +28,9 @@
 #define PARTS 4
 #define CHANNEL "cms_outbox"
 
+/* Offers whose counters one transaction locks: each takes locks, and the server has only so many. */
+#define MOST_OFFERS 100
+
 PG_FUNCTION_INFO_V1(cms_sweep);
 PG_FUNCTION_INFO_V1(cms_sweep_all);
 
@@ -139,7 +142,8 @@ cms_sweep_all(PG_FUNCTION_ARGS)
 			SPI_freetuptable(SPI_tuptable);
 			if (commits)
 				SPI_commit();
-		} while (done >= how_many);
+		} while (done >= how_many ||
+				 (commits && parts[i] == &cms_sweep_of_holds && done >= MOST_OFFERS));
 	}
 	SPI_finish();
 
@@ -153,6 +157,7 @@ run_part(const CmsSweepPart *part, int64 how_many, TimestampTz at, int org)
 {
 	int64 done = 0;
 	int64 queued = 0;
+	int offers = MOST_OFFERS;
 	int *orgs;
 	int norgs;
 
@@ -162,9 +167,10 @@ run_part(const CmsSweepPart *part, int64 how_many, TimestampTz at, int org)
 	orgs = orgs_of(org, &norgs);
 	for (int i = 0; i < norgs && done < how_many; i++)
 	{
-		CmsSweep sweep = {.org = orgs[i], .at = at, .how_many = how_many - done};
+		CmsSweep sweep = {.org = orgs[i], .at = at, .how_many = how_many - done, .offers = offers};
 
 		done += run_org(part, &sweep);
+		offers = sweep.offers;
 		queued += sweep.queued;
 	}
 	if (queued > 0)

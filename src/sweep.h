@@ -14,6 +14,7 @@ typedef struct CmsSweep
 	int org;
 	TimestampTz at;
 	int64 how_many; /* may be done in this org */
+	int offers;     /* whose counters may be locked yet */
 	int64 done;
 	int64 queued; /* messages */
 } CmsSweep;
