@@ -28,8 +28,12 @@
 #define PARTS 4
 #define CHANNEL "cms_outbox"
 
-/* Offers whose counters one transaction locks: each takes locks, and the server has only so many. */
+/*
+ * Offers whose counters one call locks, and orgs for which it keeps locks: the server has only so
+ * many. What is beyond is left to the next call.
+ */
 #define MOST_OFFERS 100
+#define MOST_ORGS 500
 
 PG_FUNCTION_INFO_V1(cms_sweep);
 PG_FUNCTION_INFO_V1(cms_sweep_all);
@@ -42,7 +46,8 @@ static const CmsSweepPart *const parts[PARTS] = {&cms_sweep_of_holds,
 static int64 run_part(const CmsSweepPart *part, int64 how_many, TimestampTz at, int org);
 static int *orgs_of(int org, int *count);
 static int64 run_org(const CmsSweepPart *part, CmsSweep *sweep);
-static void note_run(const CmsSweepPart *part, const CmsSweep *sweep, TimestampTz began);
+static void note_run(const CmsSweepPart *part, CmsSweep *sweep, TimestampTz began);
+static int lock_of(const CmsSweepPart *part);
 static int how_many_of(FunctionCallInfo fcinfo);
 
 static CmsPlan my_orgs = {"SELECT o.org_id FROM unnest(cms.cms_my_orgs()) o (org_id) ORDER BY 1",
@@ -158,6 +163,7 @@ run_part(const CmsSweepPart *part, int64 how_many, TimestampTz at, int org)
 	int64 done = 0;
 	int64 queued = 0;
 	int offers = MOST_OFFERS;
+	int locked = MOST_ORGS;
 	int *orgs;
 	int norgs;
 
@@ -167,10 +173,15 @@ run_part(const CmsSweepPart *part, int64 how_many, TimestampTz at, int org)
 	orgs = orgs_of(org, &norgs);
 	for (int i = 0; i < norgs && done < how_many; i++)
 	{
-		CmsSweep sweep = {.org = orgs[i], .at = at, .how_many = how_many - done, .offers = offers};
+		CmsSweep sweep = {.org = orgs[i],
+						  .at = at,
+						  .how_many = how_many - done,
+						  .offers = offers,
+						  .orgs = locked};
 
 		done += run_org(part, &sweep);
 		offers = sweep.offers;
+		locked = sweep.orgs;
 		queued += sweep.queued;
 	}
 	if (queued > 0)
@@ -202,7 +213,7 @@ run_org(const CmsSweepPart *part, CmsSweep *sweep)
 }
 
 static void
-note_run(const CmsSweepPart *part, const CmsSweep *sweep, TimestampTz began)
+note_run(const CmsSweepPart *part, CmsSweep *sweep, TimestampTz began)
 {
 	Interval duration = {.time = GetCurrentTimestamp() - began};
 	Datum values[] = {Int32GetDatum(sweep->org),
@@ -214,17 +225,37 @@ note_run(const CmsSweepPart *part, const CmsSweep *sweep, TimestampTz began)
 	/* nobody waits for whoever is making it */
 	if (cms_plan_run(&has_note, values, NULL, false) > 0)
 		cms_plan_write(&note, values, NULL);
-	else if (cms_try_lock(sweep->org, CMS_LOCK_SWEEP_NOTE, ExclusiveLock))
+	else if (sweep->orgs > 0 && cms_try_lock(sweep->org, CMS_LOCK_SWEEP_NOTE, ExclusiveLock))
+	{
+		sweep->orgs--;
 		cms_plan_write(&first_note, values, NULL);
+	}
 }
 
 bool
-cms_sweep_may_plan(const CmsSweep *sweep, const CmsSweepPart *part)
+cms_sweep_may_plan(CmsSweep *sweep, const CmsSweepPart *part)
 {
-	for (int i = 0; i < PARTS; i++)
-		if (parts[i] == part)
-			return cms_try_lock(sweep->org, CMS_LOCK_FIRST_SWEEP + i, ExclusiveLock);
-	return false;
+	if (sweep->orgs == 0 || !cms_try_lock(sweep->org, lock_of(part), ExclusiveLock))
+		return false;
+	sweep->orgs--;
+	return true;
+}
+
+void
+cms_sweep_planned_nothing(CmsSweep *sweep, const CmsSweepPart *part)
+{
+	cms_unlock(sweep->org, lock_of(part), ExclusiveLock);
+	sweep->orgs++;
+}
+
+static int
+lock_of(const CmsSweepPart *part)
+{
+	int i = 0;
+
+	while (i < PARTS - 1 && parts[i] != part)
+		i++;
+	return CMS_LOCK_FIRST_SWEEP + i;
 }
 
 static int

@@ -15,6 +15,7 @@ typedef struct CmsSweep
 	TimestampTz at;
 	int64 how_many; /* may be done in this org */
 	int offers;     /* whose counters may be locked yet */
+	int orgs;       /* for which locks may be kept yet */
 	int64 done;
 	int64 queued; /* messages */
 } CmsSweep;
@@ -37,7 +38,9 @@ extern Datum cms_sweep_call(FunctionCallInfo fcinfo, const CmsSweepPart *part);
  * Whether this transaction is the one that finds out what there is to do, for the part and org.
  * If not, another one is at it, and what it finds is for everybody.
  */
-extern bool cms_sweep_may_plan(const CmsSweep *sweep, const CmsSweepPart *part);
+extern bool cms_sweep_may_plan(CmsSweep *sweep, const CmsSweepPart *part);
+/* There was nothing: the next transaction may look. */
+extern void cms_sweep_planned_nothing(CmsSweep *sweep, const CmsSweepPart *part);
 
 /* The digest of an offer's counters, as a scalar subquery; "o" is the row of cms.offer or of another table with its key. */
 #define CMS_SWEEP_COUNTERS(O, MORE)                                                                           \

@@ -58,7 +58,7 @@ typedef struct Book
 } Book;
 
 static void sweep_org(CmsSweep *sweep);
-static void plan_books(const CmsSweep *sweep);
+static bool plan_books(const CmsSweep *sweep);
 static void collect_marks(const CmsSweep *sweep);
 static void plan_offer(const CmsSweep *sweep, Behind *behind);
 static TimestampTz check_books(const CmsSweep *sweep, const CmsOffer *offer);
@@ -236,8 +236,8 @@ sweep_org(CmsSweep *sweep)
 {
 	Book book;
 
-	if (cms_sweep_may_plan(sweep, &cms_sweep_of_ends))
-		plan_books(sweep);
+	if (cms_sweep_may_plan(sweep, &cms_sweep_of_ends) && !plan_books(sweep))
+		cms_sweep_planned_nothing(sweep, &cms_sweep_of_ends);
 	while (sweep->done < sweep->how_many && take_book(sweep, &book))
 	{
 		go_on(sweep, &book);
@@ -246,18 +246,26 @@ sweep_org(CmsSweep *sweep)
 	}
 }
 
-static void
+/* Whether there was something. */
+static bool
 plan_books(const CmsSweep *sweep)
 {
 	Datum values[] = {
 		Int32GetDatum(sweep->org), TimestampTzGetDatum(sweep->at), Int32GetDatum(OFFERS)};
 	Behind *behind;
 	int count;
+	bool any = false;
 
 	if (cms_plan_run(&recounts_are_due, values, NULL, false) > 0)
+	{
+		any = true;
 		cms_plan_write(&settle_books, values, NULL);
+	}
 	if (cms_plan_run(&marks_exist, values, NULL, false) > 0)
+	{
+		any = true;
 		collect_marks(sweep);
+	}
 	count = (int) cms_plan_run(&offers_behind, values, NULL, false);
 	behind = palloc0(sizeof(Behind) * Max(count, 1));
 	for (int i = 0; i < count; i++)
@@ -269,6 +277,7 @@ plan_books(const CmsSweep *sweep)
 	}
 	for (int i = 0; i < count; i++)
 		plan_offer(sweep, &behind[i]);
+	return any || count > 0;
 }
 
 static void

@@ -90,11 +90,14 @@ sweep_org(CmsSweep *sweep)
 {
 	Datum values[] = {
 		Int32GetDatum(sweep->org), TimestampTzGetDatum(sweep->at), Int64GetDatum(sweep->how_many)};
+	uint64 rearmed;
 
 	if (!cms_sweep_may_plan(sweep, &cms_sweep_of_offer_reminders))
 		return;
 	sweep->queued = (int64) cms_plan_write(&queue_offer_reminders, values, NULL);
-	cms_plan_write(&rearm, values, NULL);
+	rearmed = cms_plan_write(&rearm, values, NULL);
 	sweep->queued += (int64) cms_plan_write(&tell, values, NULL);
 	sweep->done = sweep->queued;
+	if (sweep->queued == 0 && rearmed == 0)
+		cms_sweep_planned_nothing(sweep, &cms_sweep_of_offer_reminders);
 }

@@ -46,7 +46,7 @@ typedef struct Pass
 } Pass;
 
 static void sweep_org(CmsSweep *sweep);
-static void plan_passes(const CmsSweep *sweep);
+static bool plan_passes(const CmsSweep *sweep);
 static bool take_pass(const CmsSweep *sweep, Pass *pass);
 static void go_on(CmsSweep *sweep, Pass *pass);
 static int64
@@ -171,8 +171,8 @@ sweep_org(CmsSweep *sweep)
 {
 	Pass pass;
 
-	if (cms_sweep_may_plan(sweep, &cms_sweep_of_reminders))
-		plan_passes(sweep);
+	if (cms_sweep_may_plan(sweep, &cms_sweep_of_reminders) && !plan_passes(sweep))
+		cms_sweep_planned_nothing(sweep, &cms_sweep_of_reminders);
 	while (sweep->done < sweep->how_many && take_pass(sweep, &pass))
 	{
 		TimestampTz began = GetCurrentTimestamp();
@@ -183,14 +183,19 @@ sweep_org(CmsSweep *sweep)
 	}
 }
 
-static void
+/* Whether there was something. */
+static bool
 plan_passes(const CmsSweep *sweep)
 {
 	Datum values[] = {Int32GetDatum(sweep->org), TimestampTzGetDatum(sweep->at)};
+	bool any = cms_plan_write(&find_passes, values, NULL) > 0;
 
-	cms_plan_write(&find_passes, values, NULL);
 	if (cms_plan_run(&has_old_passes, values, NULL, false) > 0)
+	{
+		any = true;
 		cms_plan_write(&forget_passes, values, NULL);
+	}
+	return any;
 }
 
 static bool

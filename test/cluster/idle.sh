@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# An org whose sessions keep transactions open holds up no sweep and no purge of other orgs, and any number of offers
-# with ended holds is swept without more locks than the server has.
+# An org whose sessions keep transactions open holds up no sweep and no purge of other orgs, and any number of orgs and
+# of offers with ended holds is swept without more locks than the server has.
 # server: --set max_locks_per_transaction=10
 set -euo pipefail
 # shellcheck source=test/cluster/sessions
@@ -82,4 +82,8 @@ sql >"$work/scene" <<-SQL
 SQL
 sql -c 'CALL cms.cms_sweep_all()' >"$work/call" 2>&1 || sed 's/^/# /' "$work/call"
 same 'holds of any number of offers are swept' 0 "$(sql -c "SELECT count(*) FROM cms.hold WHERE status = 'HELD'")"
+
+sql -c "INSERT INTO cms.org (name, time_zone) SELECT 'org ' || i, 'UTC' FROM generate_series(1, 6000) i"
+sql -c 'SELECT count(*) FROM cms.cms_sweep()' >"$work/call" 2>&1 || true
+same 'any number of orgs is swept' 4 "$(cat "$work/call")"
 exit $failed
