@@ -69,10 +69,11 @@ cms_arg_required_id(FunctionCallInfo fcinfo, int n, const char *name)
 	not_null(fcinfo, n, name);
 	value = cms_arg_text(fcinfo, n);
 	if (cms_text_is_blank(value))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not be blank", name),
-				 errhint("Pass the id that the outside world knows it by.")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("argument \"%s\" must not be blank", name),
+			 errhint("Pass what others know it by, such as a customer's id or a channel's name.")));
 	not_too_long(value, name);
 	return value;
 }

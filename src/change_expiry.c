@@ -39,6 +39,8 @@ typedef struct Held
 	bool has_own_end;
 	TimestampTz own_end;
 	bool changed;
+	bool had_own_end; /* before, where it is changed */
+	TimestampTz old_own_end;
 } Held;
 
 /* A code that was given. */
@@ -95,7 +97,9 @@ static CmsReason judge_coupon(const Change *change, const Line *line, const Held
 static void write_coupons(const Change *change);
 static void mark_ends(const Change *change);
 static void count_changes(const Change *change);
-static void record(const Change *change, const CmsOffer *offer, int64 count, const Held *only);
+static void record(const Change *change, const Held *const *coupons, int count);
+static void tell_old_ends(CmsFacts *facts, const Held *const *coupons, int count);
+static bool ends_before(const Held *a, const Held *b);
 static void put_line(FunctionCallInfo fcinfo, const Line *line, int number);
 static int compare_coupons(const void *a, const void *b);
 static int compare_offers(const void *a, const void *b);
@@ -245,6 +249,8 @@ judge(const Change *change, Line *line)
 		cms_expiry_mark(line->offer, coupon->has_own_end, coupon->own_end);
 		cms_expiry_mark(line->offer, change->has_day, own_end);
 		coupon->offer = line->offer;
+		coupon->had_own_end = coupon->has_own_end;
+		coupon->old_own_end = coupon->own_end;
 		coupon->has_own_end = change->has_day;
 		coupon->own_end = own_end;
 		coupon->changed = true;
@@ -341,28 +347,64 @@ count_changes(const Change *change)
 		for (next = first + 1; next < nchanged; next++)
 			if (changed[next]->offer->offer_id != offer->offer_id)
 				break;
-		record(change, offer, next - first, changed[first]);
+		record(change, &changed[first], next - first);
 		cms_counter_expiry_changed(offer, next - first);
 	}
 }
 
+/* Coupons of one offer. */
 static void
-record(const Change *change, const CmsOffer *offer, int64 count, const Held *only)
+record(const Change *change, const Held *const *coupons, int count)
 {
-	CmsFacts facts = {0};
+	CmsFacts before = {0};
+	CmsFacts after = {0};
 	CmsEvent event = {
 		.org = change->org,
 		.action = "EXPIRY_CHANGED",
 		.object = "coupon",
-		.object_id = count == 1 ? psprintf(INT64_FORMAT, only->coupon_id) : NULL,
-		.offer_id = offer->offer_id,
+		.object_id = count == 1 ? psprintf(INT64_FORMAT, coupons[0]->coupon_id) : NULL,
+		.offer_id = coupons[0]->offer->offer_id,
 		.at = change->at,
-		.new_values = &facts,
+		.old_values = &before,
+		.new_values = &after,
 	};
 
-	cms_facts_day(&facts, "expires_on", change->has_day, change->day);
-	cms_facts_int64(&facts, "coupons", count);
+	tell_old_ends(&before, coupons, count);
+	cms_facts_day(&after, "expires_on", change->has_day, change->day);
+	cms_facts_int64(&after, "coupons", count);
 	cms_event_record(&event);
+}
+
+/* The day that all had, or the first and the last; null: no end of their own, which is the last. */
+static void
+tell_old_ends(CmsFacts *facts, const Held *const *coupons, int count)
+{
+	const Held *first = coupons[0];
+	const Held *last = coupons[0];
+	bool is_one;
+	DateADT days[2] = {0};
+
+	for (int i = 1; i < count; i++)
+	{
+		if (ends_before(coupons[i], first))
+			first = coupons[i];
+		if (ends_before(last, coupons[i]))
+			last = coupons[i];
+	}
+	if (first->had_own_end)
+		days[0] = cms_local_date(first->old_own_end - 1, first->offer->zone);
+	if (last->had_own_end)
+		days[1] = cms_local_date(last->old_own_end - 1, last->offer->zone);
+	is_one = first->had_own_end == last->had_own_end && days[0] == days[1];
+	cms_facts_day(facts, is_one ? "expires_on" : "first_expires_on", first->had_own_end, days[0]);
+	if (!is_one)
+		cms_facts_day(facts, "last_expires_on", last->had_own_end, days[1]);
+}
+
+static bool
+ends_before(const Held *a, const Held *b)
+{
+	return a->had_own_end && (!b->had_own_end || a->old_own_end < b->old_own_end);
 }
 
 static void

@@ -545,17 +545,21 @@ doubt_people(Doubts *doubts)
 				  "The reminder was due on %s: nobody is reminded any more.",
 				  cms_words_date(end - (DateADT) days));
 	}
-	if (cms_draft_int(draft, "codes_left_alert", &value) && list->count == 0)
+	if (!cms_draft_int(draft, "codes_left_alert", &value))
+		return;
+	if (!cms_draft_int(draft, "max_issued", &value) &&
+		(cms_draft_is(draft, "code_method", "COMMON") ||
+		 cms_draft_is(draft, "code_method", "GENERATED")))
+		doubt(
+			doubts,
+			"codes_left_alert",
+			"Set max_issued, or leave it NULL.",
+			"Without max_issued the offer is not known to run out of codes: nobody is ever told.");
+	else if (list->count == 0)
 		doubt(doubts,
 			  "codes_left_alert",
 			  "Add points of contact to offer_poc.",
 			  "Nobody is told when the codes run out: the offer has no points of contact.");
-	if (cms_draft_int(draft, "codes_left_alert", &value) &&
-		cms_draft_is(draft, "code_method", "COMMON"))
-		doubt(doubts,
-			  "codes_left_alert",
-			  "Leave it NULL.",
-			  "A common code is never used up, so that nobody is ever told.");
 }
 
 /* F21 */

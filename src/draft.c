@@ -269,6 +269,7 @@ cms_draft_read_claim(CmsDraft *draft)
 	ends_on = cms_row_value(0, 4, &isnull);
 	draft->claim.has_end = !isnull;
 	draft->claim.ends_on = isnull ? 0 : DatumGetDateADT(ends_on);
+	draft->saved_claim = draft->claim;
 }
 
 const char *

@@ -398,7 +398,6 @@ fill_claim(CmsDraft *draft, const Member *member)
 	fill(&record, &populate_claim, member->value, no_others);
 	cms_record_choice(&record, "service", cms_claim_services, false);
 	cms_record_day(&record, "ends_on");
-	draft->saved_claim = draft->claim;
 	draft->claim.service = cms_record_text(&record, "service");
 	draft->claim.consumer_ref = cms_record_text(&record, "consumer_ref");
 	if (draft->claim.consumer_ref != NULL && cms_text_is_blank(draft->claim.consumer_ref))

@@ -476,14 +476,16 @@ cms_job_begin(PG_FUNCTION_ARGS)
 			if (cms_plan_run(&find_job, params.values, params.nulls, false) == 0)
 				elog(ERROR, "the job with the key \"%s\" has gone", job_key);
 			if (!cms_row_bool(0, 2, false))
-				ereport(ERROR,
-						(errcode(CMS_ERRCODE_JOB_KEY_CONFLICT),
-						 errmsg("the job_key \"%s\" is of job " INT64_FORMAT ", which is another",
-								job_key,
-								cms_row_int64(0, 1, 0)),
-						 errdetail("A key stands for one request; the time does not belong to it."),
-						 errhint("Repeat the call as it was to go on with that job, or name "
-								 "another job_key for another one.")));
+				ereport(
+					ERROR,
+					(errcode(CMS_ERRCODE_JOB_KEY_CONFLICT),
+					 errmsg("the job_key \"%s\" is of job " INT64_FORMAT ", which is another",
+							job_key,
+							cms_row_int64(0, 1, 0)),
+					 errdetail("A key stands for one request: from call to call only \"at\" and "
+							   "\"batch\" may differ."),
+					 errhint("Repeat the call as it was to go on with that job, or name "
+							 "another job_key for another one.")));
 			job_id = cms_row_int64(0, 1, 0);
 			done = cms_row_bool(0, 3, false);
 			succeeded = cms_row_int64(0, 4, 0);

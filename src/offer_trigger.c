@@ -295,7 +295,7 @@ move_caps(const CmsRecord *record)
 void
 cms_offer_check_cap_of_issues(const CmsRecord *record, int64 issued)
 {
-	if (cms_record_changed(record, "max_issued") &&
+	if (issued > 0 && cms_record_changed(record, "max_issued") &&
 		cms_record_int_or(record, "max_issued", PG_INT64_MAX) < issued)
 		cms_record_refuse(record,
 						  ERRCODE_CHECK_VIOLATION,

@@ -184,8 +184,8 @@ cms_refresh_summary(PG_FUNCTION_ARGS)
 						how_many < 1 ? "how_many" : "pace",
 						how_many < 1 ? 1 : 0,
 						how_many < 1 ? how_many : pace),
-				 errhint("Pass how many offers one call may refresh, and how many times as long "
-						 "as it took an offer is to be left alone.")));
+				 errhint("\"how_many\" bounds the offers of one call. An offer that took t is due "
+						 "again \"pace\" times t later; 0: at once.")));
 	SPI_connect();
 	if (org == 0)
 	{

@@ -76,11 +76,11 @@ fetch_list(FunctionCallInfo fcinfo, int n, const char *name, bool used, CmsRevok
 	if (!used)
 		return;
 	if (count < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null with scope %s",
-						name,
-						scope_names[r->scope])));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+			 errmsg("argument \"%s\" must not be null with scope %s", name, scope_names[r->scope]),
+			 errhint("Pass the list of those whose coupons are meant, or another scope.")));
 	for (int i = 0; i < count; i++)
 		if (texts[i] == NULL)
 			ereport(

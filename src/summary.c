@@ -28,6 +28,7 @@ static void say_bill(CmsSummary *summary);
 static void say_where(CmsSummary *summary);
 static void say_when(CmsSummary *summary);
 static char *window_text(const CmsRecord *row);
+static bool has_unreadable_end(const CmsDraft *draft);
 static void say_validity(CmsSummary *summary);
 static void say_start(CmsSummary *summary);
 static char *group_of(const CmsDraft *draft, const CmsDraftList *list, const char *type_column,
@@ -250,6 +251,7 @@ static void
 say_when(CmsSummary *summary)
 {
 	const CmsDraftList *list = &summary->draft->lists[CMS_DRAFT_WINDOWS];
+	bool is_first = true;
 
 	if (list->nrows == 0)
 		cms_summary_say(summary, "offer_window", "On any day, at any time.");
@@ -267,7 +269,8 @@ say_when(CmsSummary *summary)
 							list->nrows - CMS_SUMMARY_MOST_NAMED);
 			break;
 		}
-		cms_summary_say(summary, "offer_window", "%s %s.", i == 0 ? "Only" : "Or", text);
+		cms_summary_say(summary, "offer_window", "%s %s.", is_first ? "Only" : "Or", text);
+		is_first = false;
 	}
 }
 
@@ -303,6 +306,18 @@ window_text(const CmsRecord *row)
 	return text.len == 0 ? NULL : text.data + strlen(", ");
 }
 
+/* A day that was meant and could not be read: then the defaults tell nothing of the end. */
+static bool
+has_unreadable_end(const CmsDraft *draft)
+{
+	ListCell *cell;
+
+	foreach (cell, draft->problems.found)
+		if (strcmp(((CmsProblem *) lfirst(cell))->column, "expires_on") == 0)
+			return true;
+	return false;
+}
+
 /* When the offer and its coupons end (F1, F22). */
 static void
 say_validity(CmsSummary *summary)
@@ -323,7 +338,7 @@ say_validity(CmsSummary *summary)
 			"The offer is valid to the end of %s%s.",
 			cms_words_date(end),
 			cms_draft_is(draft, "expiry_type", "WITH_CAMPAIGN") ? ", when its campaign ends" : "");
-	else if (cms_draft_is(draft, "expiry_type", "WITH_CAMPAIGN"))
+	else if (cms_draft_is(draft, "expiry_type", "WITH_CAMPAIGN") && !has_unreadable_end(draft))
 		cms_summary_say(
 			summary,
 			"expires_on",

@@ -1,6 +1,6 @@
 -- F2: what an offer would do, in plain words, and everything that is wrong with it, before it is saved.
 BEGIN;
-SELECT plan(133);
+SELECT plan(140);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 
@@ -135,6 +135,9 @@ SELECT is(reason, NULL, 'a campaign has an offer') FROM cms_claim(o('taken'), 'O
 SELECT is((SELECT message FROM cms_preview_offer('{"name": "x", "discount_type": "FIXED_AMOUNT", "discount_value": 5, "claim": {"service": "OUTBOUND", "consumer_ref": "june"}}'::jsonb) WHERE kind = 'PROBLEM'),
 	format('OUTBOUND campaign june has offer %s (taken) already', o('taken')), 'and gets no other');
 SELECT is(fields('{"status": "ARCHIVED", "claim": {"service": "DVS"}}', 'PROBLEM'), 'claim.service', 'nor is an archived offer claimed');
+SELECT is(fields(jsonb_build_object('offer_id', o('taken'), 'pos_code', 'P'), 'PROBLEM'), NULL, 'an edit of the offer that the campaign has');
+SELECT is(fields(jsonb_build_object('offer_id', o('taken'), 'status', 'ARCHIVED'), 'PROBLEM'), NULL, 'which may be archived');
+SELECT is(fields(jsonb_build_object('offer_id', o('taken'), 'max_issued', -5), 'PROBLEM'), 'max_issued', 'a problem is told once');
 
 -- an edit
 SELECT make_offer('edited', '{"max_issued": 10, "store_scope": "SELECTED_STORES"}');
@@ -246,7 +249,12 @@ SELECT is(fields(s::jsonb, 'WARNING'), wanted, coalesce(wanted, 'nothing') || ' 
 	('{"expires_on": "2026-06-10", "offer_reminder": [{"days_before": 10, "channel": "SMS", "content": "x"}]}', 'offer_reminder[1].days_before'),
 	('{"coupon_expiry_type": "DAYS", "coupon_expiry_value": 3, "offer_reminder": [{"days_before": 4, "channel": "SMS", "content": "x"}]}', 'offer_reminder[1].days_before'),
 	('{"codes_left_alert": 5}', 'codes_left_alert'),
+	('{"codes_left_alert": 5, "max_issued": 100}', 'codes_left_alert'),
 	('{"resend_allowed": true}', 'resend_content')) t (s, wanted);
+SELECT is(string_agg(message, ' ' ORDER BY line), 'Without max_issued the offer is not known to run out of codes: nobody is ever told.', 'an alert that never comes')
+FROM cms_preview_offer('{"name": "x", "discount_type": "FIXED_AMOUNT", "discount_value": 5, "codes_left_alert": 5}'::jsonb) WHERE kind = 'WARNING';
+SELECT is(said('{"expires_on": "30.2.2026"}', only_field => 'expires_on'), NULL, 'no end is told where it cannot be read');
+SELECT is(said('{"offer_window": [{"weekdays": [8]}, {"weekdays": [2]}]}', only_field => 'offer_window'), 'Only on Tuesday.', 'nor a window');
 SELECT make_offer('pool', '{"code_method": "UPLOADED", "max_issued": 5}');
 SELECT is(string_agg(field, ' '), 'max_issued', 'a pool that is too small') FROM cms_preview_offer(o('pool')) WHERE kind = 'WARNING';
 

@@ -1,6 +1,6 @@
 -- F23: issued coupons get another last day, forward or back, also after they have expired.
 BEGIN;
-SELECT plan(66);
+SELECT plan(67);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set issued '''2026-06-01 23:30 Asia/Kolkata'''
@@ -33,8 +33,8 @@ SELECT is(use_of(:'ann', 'ann', '2026-06-16 00:00 Asia/Kolkata'), 'COUPON_EXPIRE
 SELECT is(changes('days'), 1::bigint, 'sweeps can see it');
 SELECT is(change_of(:'ann', '2026-06-15'), 'OK again', 'the same again changes nothing');
 SELECT is(changes('days'), 1::bigint, 'and nothing is to be seen');
-SELECT is(rows_of($$ SELECT action, object, object_id IS NOT NULL, new_values->>'expires_on' FROM cms.event WHERE action = 'EXPIRY_CHANGED' $$),
-	'(EXPIRY_CHANGED,coupon,t,2026-06-15)', 'one event');
+SELECT is(rows_of($$ SELECT action, object, object_id IS NOT NULL, old_values->>'expires_on', new_values->>'expires_on' FROM cms.event WHERE action = 'EXPIRY_CHANGED' $$),
+	'(EXPIRY_CHANGED,coupon,t,2026-06-05,2026-06-15)', 'one event');
 SELECT is(change_of(:'ann', '2026-06-05'), 'OK', 'back');
 SELECT is(ends(:'ann'), '2026-06-06 00:00', 'before today');
 SELECT is(change_of(:'ann', '2026-06-01'), 'OK', 'back to the day of the issue');
@@ -57,7 +57,8 @@ SELECT is(issue_of('endless', 'ann', :issued), 'OK', 'a coupon without an end');
 SELECT is(change_of(code_of('endless', 'ann'), '2030-12-31'), 'OK', 'gets one');
 SELECT is(rows_of($$ SELECT old_expires_at AT TIME ZONE 'Asia/Kolkata', expires_at FROM cms_change_expiry(ARRAY[code_of('endless', 'ann')], NULL) $$),
 	'("2031-01-01 00:00:00",)', 'and loses it');
-SELECT is((SELECT new_values FROM cms.event WHERE action = 'EXPIRY_CHANGED' ORDER BY event_id DESC LIMIT 1), '{"coupons": 1, "expires_on": null}', 'which the event tells');
+SELECT is(rows_of($$ SELECT old_values = '{"expires_on": "2030-12-31"}', new_values = '{"coupons": 1, "expires_on": null}' FROM cms.event
+	WHERE action = 'EXPIRY_CHANGED' ORDER BY event_id DESC LIMIT 1 $$), '(t,t)', 'which the event tells');
 SELECT make_offer('loyal', '{"expires_on": "2026-06-20"}');
 SELECT is((SELECT claimed FROM cms_claim(o('loyal'), 'LOYALTY', 'points', at => :issued)), true, 'claimed by a program');
 SELECT is(issue_of('loyal', 'ann', :issued, service => 'LOYALTY', consumer_ref => 'points'), 'OK', 'a coupon that never ends');
@@ -85,6 +86,8 @@ SELECT is(rows_of(format($$ SELECT line, coalesce(reason, 'OK'), replayed FROM c
 	'{ann,NULL,NULL,bob,ann}') $$, code_of('endless', 'ann'))), '(1,OK,f) (2,OK,f) (3,CODE_NOT_FOUND,f) (4,OK,f) (5,OK,t)', 'a row per code, in their order; one that comes twice is changed once');
 SELECT is(changes('common'), 3::bigint, 'counted per offer');
 SELECT is((SELECT new_values->>'coupons' FROM cms.event WHERE action = 'EXPIRY_CHANGED' AND offer_id = o('common') ORDER BY event_id DESC LIMIT 1), '2', 'one event for an offer');
+SELECT is((SELECT old_values FROM cms.event WHERE action = 'EXPIRY_CHANGED' AND offer_id = o('common') ORDER BY event_id DESC LIMIT 1),
+	'{"first_expires_on": "2026-06-15", "last_expires_on": null}', 'with the first and the last end that they had');
 SELECT is((SELECT count(*) FROM cms_change_expiry('{}', '2026-06-18')), 0::bigint, 'none for none');
 -- books and reminders follow
 SELECT make_offer('booked', '{"coupon_expiry_type": "DAYS", "coupon_expiry_value": 4}');
