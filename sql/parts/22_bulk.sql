@@ -67,7 +67,7 @@ COMMENT ON COLUMN cms.job.updated_at IS 'When the last batch ended.';
 COMMENT ON COLUMN cms.job.finished_at IS 'When the job was done; NULL: it is not.';
 COMMENT ON COLUMN cms.job.started_by IS 'Role that began it.';
 COMMENT ON COLUMN cms.job.run_by IS 'Role of the last run.';
-COMMENT ON COLUMN cms.job.pid IS 'Process of the last run: pg_cancel_backend(pid) stops it.';
+COMMENT ON COLUMN cms.job.pid IS 'Process of the last run, which may be another one''s by now: job_status.pid is that of a job that runs.';
 COMMENT ON COLUMN cms.job.last_coupon_id IS 'Of REVOKE_ALL: coupons with a greater number came into being after the job began, and are not meant.';
 COMMENT ON COLUMN cms.job.from_stock IS 'Of REVOKE_ALL: how many of those that succeeded were codes in stock.';
 

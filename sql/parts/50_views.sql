@@ -263,26 +263,26 @@ COMMENT ON COLUMN cms.refusals_by_reason.org_id IS 'The org.';
 COMMENT ON COLUMN cms.refusals_by_reason.offer_id IS 'The offer; NULL: the code was not found, or not looked for.';
 COMMENT ON COLUMN cms.refusals_by_reason.name IS 'Its name.';
 COMMENT ON COLUMN cms.refusals_by_reason.reason IS 'Why they were refused, the true reason.';
-COMMENT ON COLUMN cms.refusals_by_reason.action IS 'What was attempted: REDEEM, or CHECK by cms_try.';
+COMMENT ON COLUMN cms.refusals_by_reason.action IS 'What was attempted: REDEEM, HOLD, or CHECK by cms_try.';
 COMMENT ON COLUMN cms.refusals_by_reason.day IS 'The day of the requests in the org''s zone.';
 COMMENT ON COLUMN cms.refusals_by_reason.attempts IS 'How many.';
 COMMENT ON COLUMN cms.refusals_by_reason.last_attempted_at IS 'The last of them.';
 
 CREATE VIEW cms.job_status WITH (security_barrier) AS
 	SELECT j.org_id, j.job_id, j.job_key, j.action, j.offer_id, o.name AS offer_name,
-		CASE WHEN j.status <> 'RUNNING' THEN j.status
-		     WHEN EXISTS (SELECT FROM pg_catalog.pg_locks l
-		                  WHERE l.locktype = 'advisory' AND l.objsubid = 4 AND l.granted
-		                    AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d
-		                                      WHERE d.datname = pg_catalog.current_database())
-		                    AND l.classid::bigint = j.org_id AND l.objid::bigint = j.job_id % 4294967296)
-		     THEN 'RUNNING' ELSE 'STOPPED' END AS state,
+		CASE WHEN j.status = 'RUNNING' AND l.pid IS NULL THEN 'STOPPED' ELSE j.status END AS state,
 		j.total, j.done, pg_catalog.round(100.0 * j.done / NULLIF(j.total, 0), 1) AS percent,
 		j.succeeded, j.refused, j.replayed, j.repeated, j.ignored, j.refusals, j.rate, j.remaining,
 		CASE WHEN (SELECT cms.cms_sees_codes()) THEN j.error END AS error,
-		j.runs, j.started_at, j.updated_at, j.finished_at, j.started_by, j.run_by, j.pid
+		j.runs, j.started_at, j.updated_at, j.finished_at, j.started_by, j.run_by, l.pid
 	FROM cms.job j
 	LEFT JOIN cms.offer o ON o.org_id = j.org_id AND o.offer_id = j.offer_id
+	LEFT JOIN LATERAL (
+		SELECT l.pid FROM pg_catalog.pg_locks l
+		WHERE j.status = 'RUNNING' AND l.locktype = 'advisory' AND l.objsubid = 4 AND l.granted
+		  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+		  AND l.classid::bigint = j.org_id AND l.objid::bigint = j.job_id % 4294967296
+		LIMIT 1) l ON true
 	WHERE j.org_id = ANY ((SELECT cms.cms_my_orgs())::int[]);
 COMMENT ON VIEW cms.job_status IS 'Jobs: how far each is, whether it runs, what became of it. Columns that job has too are explained there.';
 COMMENT ON COLUMN cms.job_status.org_id IS 'The org.';
@@ -310,4 +310,4 @@ COMMENT ON COLUMN cms.job_status.updated_at IS 'When the last batch ended.';
 COMMENT ON COLUMN cms.job_status.finished_at IS 'When the job was done.';
 COMMENT ON COLUMN cms.job_status.started_by IS 'Role that began it.';
 COMMENT ON COLUMN cms.job_status.run_by IS 'Role of the last run.';
-COMMENT ON COLUMN cms.job_status.pid IS 'Process of the last run.';
+COMMENT ON COLUMN cms.job_status.pid IS 'Process that runs it: pg_cancel_backend(pid) stops it; NULL: it does not run.';

@@ -1,7 +1,7 @@
 -- F15: cms_issue_all gives each customer of a query what cms_issue would have given, whatever the offer asks for;
 -- what it takes for a query; jobs, their keys and their table.
 -- Nothing is rolled back here: the procedure commits, and the database is this file's own.
-SELECT plan(103);
+SELECT plan(104);
 \set QUIET on
 \set ON_ERROR_STOP off
 SET search_path = public, cms;
@@ -278,6 +278,7 @@ SELECT throws_ok('SELECT cms.cms_job_note(1, 1, true, NULL, 1001)', '42501', NUL
 SELECT throws_ok('SELECT cms.cms_issue_all_step(1, ''{ann}'', 0, 1, NULL, NULL, false, now(), 1001)', '42501', NULL, 'nor does its work');
 SELECT throws_ok('UPDATE cms.job SET done = 1', 'MS006', NULL, 'nor writes what it has done');
 SELECT is((SELECT string_agg(DISTINCT state, ' ') FROM cms.job_status), 'DONE FAILED', 'no job runs');
+SELECT is((SELECT count(pid) FROM cms.job_status), 0::bigint, 'so none has a process');
 
 -- rights: the query has the caller's, the step the issuer's
 CREATE ROLE f15_all_issuer LOGIN;
