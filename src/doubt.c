@@ -547,14 +547,11 @@ doubt_people(Doubts *doubts)
 	}
 	if (!cms_draft_int(draft, "codes_left_alert", &value))
 		return;
-	if (!cms_draft_int(draft, "max_issued", &value) &&
-		(cms_draft_is(draft, "code_method", "COMMON") ||
-		 cms_draft_is(draft, "code_method", "GENERATED")))
-		doubt(
-			doubts,
-			"codes_left_alert",
-			"Set max_issued, or leave it NULL.",
-			"Without max_issued the offer is not known to run out of codes: nobody is ever told.");
+	if (!cms_draft_int(draft, "max_issued", &value) && cms_draft_is(draft, "code_method", "COMMON"))
+		doubt(doubts,
+			  "codes_left_alert",
+			  "Set max_issued, or leave it NULL.",
+			  "Without max_issued a common code is never used up: nobody is ever told.");
 	else if (list->count == 0)
 		doubt(doubts,
 			  "codes_left_alert",

@@ -194,11 +194,9 @@ static CmsPlan put_off_messages = {
 
 static CmsPlan of_offer = {
 	"SELECT o.code,"
-	" CASE o.discount_type WHEN 'PERCENTAGE' THEN trim_scale(o.discount_value)::text || ' %'"
-	"  ELSE g.currency || ' ' || trim_scale(o.discount_value)::text END"
-	"  || COALESCE(', at most ' || g.currency || ' ' || trim_scale(o.discount_cap)::text, ''),"
+	" cms.cms_discount_text(o.discount_type, o.discount_value, o.discount_cap, g.currency),"
 	" o.resend_allowed, o.resend_content, o.expiry_notice, g.name, g.time_zone,"
-	" n.codes::bigint, n.codes <= o.codes_left_alert"
+	" LEAST(n.codes, 9223372036854775807)::bigint, n.codes <= o.codes_left_alert"
 	" FROM cms.offer o" CMS_CODES_LEFT " JOIN cms.org g ON g.org_id = o.org_id"
 	" WHERE o.org_id = $1 AND o.offer_id = $2",
 	2,

@@ -251,8 +251,9 @@ SELECT is(fields(s::jsonb, 'WARNING'), wanted, coalesce(wanted, 'nothing') || ' 
 	('{"codes_left_alert": 5}', 'codes_left_alert'),
 	('{"codes_left_alert": 5, "max_issued": 100}', 'codes_left_alert'),
 	('{"resend_allowed": true}', 'resend_content')) t (s, wanted);
-SELECT is(string_agg(message, ' ' ORDER BY line), 'Without max_issued the offer is not known to run out of codes: nobody is ever told.', 'an alert that never comes')
-FROM cms_preview_offer('{"name": "x", "discount_type": "FIXED_AMOUNT", "discount_value": 5, "codes_left_alert": 5}'::jsonb) WHERE kind = 'WARNING';
+SELECT is(string_agg(message, ' ' ORDER BY line), 'Without max_issued a common code is never used up: nobody is ever told.', 'an alert that never comes')
+FROM cms_preview_offer('{"name": "x", "discount_type": "FIXED_AMOUNT", "discount_value": 5, "code_method": "COMMON", "common_code": "ALL", "codes_left_alert": 5, "expires_on": "2099-12-31"}'::jsonb)
+WHERE kind = 'WARNING';
 SELECT is(said('{"expires_on": "30.2.2026"}', only_field => 'expires_on'), NULL, 'no end is told where it cannot be read');
 SELECT is(said('{"offer_window": [{"weekdays": [8]}, {"weekdays": [2]}]}', only_field => 'offer_window'), 'Only on Tuesday.', 'nor a window');
 SELECT make_offer('pool', '{"code_method": "UPLOADED", "max_issued": 5}');

@@ -1,6 +1,6 @@
 -- F42: what points of contact are told.
 BEGIN;
-SELECT plan(30);
+SELECT plan(37);
 \ir lib/scene.psql
 
 -- Who was told of the offer by a sweep at this time.
@@ -68,6 +68,20 @@ SELECT alter_offer('few', 'max_issued', '20');
 SELECT is(sweep('few', '2026-06-05 UTC'), 'nobody', 'more codes');
 SELECT issue_of('few', 'd' || i, '2026-06-05 UTC') FROM generate_series(1, 12) i;
 SELECT is((SELECT count(*) FROM cms.codes_left_told WHERE offer_id = o('few')), 0::bigint, 'armed again');
+-- Those that a pattern can make: a quarter of 100, or all of them. No number is too large.
+SELECT make_offer('short', '{"code_length": 2, "code_charset": "NUMERIC", "codes_left_alert": 23}');
+SELECT tell('short', 'Asha', 5);
+SELECT issue_of('short', 'c1', '2026-06-01 UTC');
+SELECT is(sweep('short', '2026-06-02 UTC'), 'nobody', '24 of 25 are left');
+SELECT issue_of('short', 'c2', '2026-06-02 UTC');
+SELECT is(sweep('short', '2026-06-03 UTC'), 'Asha!', 'then 23');
+SELECT is((SELECT codes_left FROM cms_offer_info(o('short'))), 23::numeric, 'as the offer''s information has it');
+SELECT is((SELECT payload->'offer'->>'codes_left' FROM cms_outbox_take('EMAIL', at => '2026-06-03 UTC') WHERE kind = 'CODES_LEFT' AND payload->'offer'->>'name' = 'short'), '23', 'and the message');
+SELECT alter_offer('short', 'allow_dense_codes', 'true');
+SELECT is(sweep('short', '2026-06-04 UTC'), 'nobody', 'all 100 may be made');
+SELECT is((SELECT count(*) FROM cms.codes_left_told WHERE offer_id = o('short')), 0::bigint, 'so there are more again');
+SELECT alter_offer('short', 'code_length', '40');
+SELECT is(sweep('short', '2026-06-05 UTC'), 'nobody', 'or as many as no number tells');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -84,7 +84,7 @@ SELECT is(rows_of($$ SELECT attempt, leased_until AT TIME ZONE 'Asia/Kolkata', k
 SELECT is(take('one', '2026-06-16 10:05 Asia/Kolkata'), 'bob cem', 'and so are the others');
 SELECT is(rows_of(format($$ SELECT b.payload = jsonb_build_object('schema', 1, 'message_id', b.message_id, 'kind', 'REMINDER', 'channel', 'one', 'customer_id', 'ann',
 		'content', 'ann: one ends in 4 days', 'org', jsonb_build_object('org_id', b.org_id, 'name', 'Asia/Kolkata', 'time_zone', 'Asia/Kolkata'),
-		'offer', jsonb_build_object('offer_id', b.offer_id, 'code', f.code, 'name', 'one', 'discount', 'INR 10', 'expires_on', '2026-06-20'),
+		'offer', jsonb_build_object('offer_id', b.offer_id, 'code', f.code, 'name', 'one', 'discount', '₹10', 'expires_on', '2026-06-20'),
 		'coupon', jsonb_build_object('coupon_id', b.coupon_id, 'code', code_of('one', 'ann'), 'expires_on', '2026-06-20',
 			'expires_at', '2026-06-21T00:00:00+05:30', 'days_left', 4, 'uses_left', 1),
 		'reminder', jsonb_build_object('reminder_id', b.reminder_id, 'days_before', 4))
