@@ -34,10 +34,11 @@ PG_FUNCTION_INFO_V1(cms_release);
 static bool read_claim(const CmsOffer *offer, CmsClaimant *holder);
 static void read_claimant(CmsClaimant *claimant);
 static bool insert_claim(const CmsOffer *offer, const CmsClaimant *claimant);
-static bool refresh_claim(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder);
+static bool refresh_claim(const CmsOffer *offer, const CmsClaimant *claimant, TimestampTz at,
+						  CmsClaimant *holder);
 static void refuse_old_snapshot(int64 offer_id);
-static void record(const CmsOffer *offer, const char *action, const CmsClaimant *before,
-				   const CmsClaimant *after);
+static void record(const CmsOffer *offer, const char *action, TimestampTz at,
+				   const CmsClaimant *before, const CmsClaimant *after);
 static Datum result_row(FunctionCallInfo fcinfo, MemoryContext caller, bool claimed,
 						CmsReason reason, const char *message, const CmsClaimant *holder);
 static char *refusal_text(const CmsOffer *offer, CmsReason reason, const CmsClaimant *claimant,
@@ -85,19 +86,20 @@ cms_claim(PG_FUNCTION_ARGS)
 	int org;
 	const CmsOffer *offer;
 	CmsReason reason;
+	TimestampTz at;
 	Datum row;
 
 	claimant.service = cms_arg_required_id(fcinfo, 1, "service");
 	claimant.consumer_ref = cms_arg_id(fcinfo, 2, "consumer_ref");
 	claimant.consumer_name = cms_arg_id(fcinfo, 3, "consumer_name");
 	claimant.has_end = cms_arg_date(fcinfo, 4, "ends_on", &claimant.ends_on);
-	(void) cms_arg_at(fcinfo, 5);
+	at = cms_arg_at(fcinfo, 5);
 	org = cms_arg_org(fcinfo, 6);
 	cms_claim_check_service(claimant.service);
 
 	cms_call_begin();
 	offer = cms_offer_get(org, offer_id, false);
-	reason = cms_claim_take(offer, &claimant, &holder);
+	reason = cms_claim_take(offer, &claimant, at, &holder);
 	row = result_row(fcinfo,
 					 caller,
 					 reason == CMS_OK,
@@ -125,9 +127,10 @@ cms_release(PG_FUNCTION_ARGS)
 	bool claimed = false;
 	int org;
 	const CmsOffer *offer;
+	TimestampTz at;
 	Datum row;
 
-	(void) cms_arg_at(fcinfo, 1);
+	at = cms_arg_at(fcinfo, 1);
 	org = cms_arg_org(fcinfo, 2);
 
 	cms_call_begin();
@@ -153,7 +156,7 @@ cms_release(PG_FUNCTION_ARGS)
 			if (cms_plan_write(&remove_claim, values, NULL) == 0)
 				refuse_old_snapshot(offer_id);
 			else
-				record(offer, "RELEASED", &holder, NULL);
+				record(offer, "RELEASED", at, &holder, NULL);
 			memset(&holder, 0, sizeof(holder));
 		}
 	}
@@ -163,7 +166,8 @@ cms_release(PG_FUNCTION_ARGS)
 }
 
 CmsReason
-cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder)
+cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, TimestampTz at,
+			   CmsClaimant *holder)
 {
 	memset(holder, 0, sizeof(*holder));
 	if (cms_claim_lacks_campaign(claimant))
@@ -181,7 +185,7 @@ cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *
 			if (strcmp(holder->service, claimant->service) != 0 ||
 				!cms_text_equal(holder->consumer_ref, claimant->consumer_ref))
 				return CMS_ALREADY_CLAIMED;
-			if (refresh_claim(offer, claimant, holder))
+			if (refresh_claim(offer, claimant, at, holder))
 				return CMS_OK;
 		}
 		else if (offer->archived)
@@ -189,7 +193,7 @@ cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *
 		else if (insert_claim(offer, claimant))
 		{
 			*holder = *claimant;
-			record(offer, "CLAIMED", NULL, claimant);
+			record(offer, "CLAIMED", at, NULL, claimant);
 			return CMS_OK;
 		}
 		else if (claimant->consumer_ref != NULL &&
@@ -282,7 +286,8 @@ insert_claim(const CmsOffer *offer, const CmsClaimant *claimant)
  * holds the offer no longer.
  */
 static bool
-refresh_claim(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder)
+refresh_claim(const CmsOffer *offer, const CmsClaimant *claimant, TimestampTz at,
+			  CmsClaimant *holder)
 {
 	bool new_name = claimant->consumer_name != NULL &&
 					!cms_text_equal(claimant->consumer_name, holder->consumer_name);
@@ -302,7 +307,7 @@ refresh_claim(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *h
 	if (cms_plan_write(&refresh, params.values, params.nulls) == 1)
 	{
 		read_claimant(holder);
-		record(offer, "CLAIM_CHANGED", &before, holder);
+		record(offer, "CLAIM_CHANGED", at, &before, holder);
 		return true;
 	}
 	refuse_old_snapshot(offer->offer_id);
@@ -311,7 +316,7 @@ refresh_claim(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *h
 
 /* F49 */
 static void
-record(const CmsOffer *offer, const char *action, const CmsClaimant *before,
+record(const CmsOffer *offer, const char *action, TimestampTz at, const CmsClaimant *before,
 	   const CmsClaimant *after)
 {
 	const CmsClaimant *claimants[] = {before, after};
@@ -322,7 +327,7 @@ record(const CmsOffer *offer, const char *action, const CmsClaimant *before,
 		.object = "claim",
 		.object_id = psprintf(INT64_FORMAT, offer->offer_id),
 		.offer_id = offer->offer_id,
-		.at = GetCurrentTransactionStartTimestamp(),
+		.at = at,
 		.old_values = &facts[0],
 		.new_values = &facts[1],
 	};

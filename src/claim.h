@@ -22,10 +22,11 @@ typedef struct CmsClaimant
 /*
  * One atomic step: CMS_OK and *holder = the claimant's own claim, or the reason
  * and *holder = who holds it (service NULL if nobody does, as with NOT_VISIBLE).
+ * at: the time of the request, for the event.
  * A new claim changes the offer's version: get the compiled offer again.
  */
-extern CmsReason
-cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, CmsClaimant *holder);
+extern CmsReason cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, TimestampTz at,
+								CmsClaimant *holder);
 /* whether the claim that the offer was compiled with is still there, by the latest snapshot */
 extern bool cms_claim_stands(const CmsOffer *offer);
 /* whether the claimant sees an offer of this owner (F4); NULL: made centrally */

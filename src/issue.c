@@ -271,7 +271,7 @@ claim_for_issuer(CmsIssue *issue)
 
 	if (issue->issuer->service == NULL || offer->claim_service != NULL)
 		return true;
-	reason = cms_claim_take(offer, &claimant, &holder);
+	reason = cms_claim_take(offer, &claimant, issue->issuer->at, &holder);
 	if (reason != CMS_OK)
 	{
 		refuse_all(issue,

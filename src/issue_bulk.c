@@ -311,7 +311,7 @@ claim(CmsBulk *bulk)
 							.consumer_ref = bulk->issuer.consumer_ref};
 	CmsClaimant holder = {0};
 
-	if (cms_claim_take(offer, &claimant, &holder) != CMS_OK)
+	if (cms_claim_take(offer, &claimant, bulk->issuer.at, &holder) != CMS_OK)
 	{
 		refuse_all(bulk, CMS_NOT_THE_CLAIMANT);
 		return false;

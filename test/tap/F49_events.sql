@@ -1,7 +1,7 @@
 -- F49: who changed what, with old and new values; a recount from the events is what the tables hold.
 BEGIN;
 \ir lib/scene.psql
-SELECT plan(38);
+SELECT plan(41);
 
 -- Events since the last look, as "action object object_id old -> new".
 CREATE SEQUENCE public.looked MINVALUE 0 START 0;
@@ -84,6 +84,10 @@ SELECT is(new_events(), replace('CLAIMED claim # - -> {"ends_on": "2031-01-01", 
 	|| '{"ends_on": "2031-02-01", "service": "DVS", "consumer_ref": "p", "consumer_name": "Prog \"1\""}; '
 	|| 'RELEASED claim # {"ends_on": "2031-02-01", "service": "DVS", "consumer_ref": "p", "consumer_name": "Prog \"1\""} -> -',
 	'#', o('ten')::text), 'claims, with old and new values');
+SELECT ok(claimed, 'a claim for some time') FROM cms_claim(o('ten'), 'DVS', 'q', at => '2025-02-01 10:00 Asia/Kolkata');
+SELECT ok(NOT claimed, 'released at another') FROM cms_release(o('ten'), at => '2025-02-02 10:00 Asia/Kolkata');
+SELECT is((SELECT string_agg((happened_at AT TIME ZONE 'Asia/Kolkata')::text, ' ' ORDER BY event_id) FROM cms.event WHERE object = 'claim' AND happened_at < now()),
+	'2025-02-01 10:00:00 2025-02-02 10:00:00', 'as of the times of the requests');
 
 SELECT make_offer('five', '{"discount_value": 5, "max_uses_per_coupon": 2, "code_prefix": "SECRET-"}');
 SELECT new_events() <> 'nothing' AS before_uses \gset
