@@ -240,16 +240,17 @@ put_ends_chart(StringInfo out, const CmsReport *report)
 
 		bars[week].value = (double) coupons[week];
 		bars[week].tick = cms_html_day(from, false);
-		bars[week].tip = psprintf("%s: %d %s, %s coupons not redeemed",
+		bars[week].tip = psprintf("%s: %d %s, %s %s not redeemed",
 								  cms_html_days(from, from + 6, true),
 								  offers[week],
 								  offers[week] == 1 ? "offer" : "offers",
-								  cms_html_count(coupons[week]));
+								  cms_html_count(coupons[week]),
+								  coupons[week] == 1 ? "coupon" : "coupons");
 	}
 	if (sum > 0)
 		chart.summary =
-			psprintf("%s coupons are not redeemed yet of the %s %s within %d weeks.",
-					 cms_html_count(sum),
+			psprintf("%s not redeemed yet of the %s %s within %d weeks.",
+					 sum == 1 ? "1 coupon is" : psprintf("%s coupons are", cms_html_count(sum)),
 					 cms_html_count(report->nending_in_all),
 					 report->nending_in_all == 1 ? "offer that ends" : "offers that end",
 					 CMS_REPORT_WEEKS_AHEAD);

@@ -303,7 +303,8 @@ put_foot(StringInfo out, const CmsReport *report)
 						   "rate is the redeemed part of the coupons issued, whenever they are "
 						   "redeemed; rates of recent days still rise. Redemptions, discounts and "
 						   "bills are those of the days on which they happened. Some coupons may "
-						   "end before their offer.</p>\n<p>As of ");
+						   "end before their offer, and coupons that were revoked count as issued "
+						   "and not redeemed.</p>\n<p>As of ");
 	put_instant(out, report, report->at);
 	if (report->summaries_at != DT_NOEND)
 	{
