@@ -17,6 +17,7 @@
 
 #include "args.h"
 #include "array.h"
+#include "claim.h"
 #include "counter.h"
 #include "issue.h"
 #include "money.h"
@@ -155,6 +156,8 @@ cms_applicable(PG_FUNCTION_ARGS)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("argument \"how_many\" must be from 1 to %d, not %d", MOST_ROWS, r.how_many),
 			 errhint("Pass how many of the best to tell.")));
+	if (r.service != NULL)
+		cms_claim_check_service(r.service);
 
 	cms_result_start(fcinfo);
 	cms_call_begin();

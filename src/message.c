@@ -27,9 +27,14 @@ cms_message_of_use(CmsReason reason, const CmsOffer *offer, const CmsVerdict *ve
 		case CMS_NOT_STARTED:
 			return psprintf("The coupon can be redeemed from %s.",
 							instant_text(verdict->next_allowed_at, offer->zone));
+		case CMS_ALREADY_REDEEMED:
+			return verdict->is_held ? pstrdup("The coupon is held for an order.") : NULL;
 		case CMS_COUPON_LIMIT:
-			return psprintf("The coupon can be redeemed %d times and has been.",
-							offer->max_uses_per_coupon);
+			return psprintf(
+				verdict->is_held
+					? "The coupon can be redeemed %d times; those left are held for orders."
+					: "The coupon can be redeemed %d times and has been.",
+				offer->max_uses_per_coupon);
 		case CMS_GAP_TOO_SHORT:
 			return psprintf("The customer can redeem this offer again from %s.",
 							instant_text(verdict->next_allowed_at, offer->zone));

@@ -78,7 +78,10 @@ rule_limits(const CmsOffer *offer, const CmsCoupon *coupon, const CmsUseRequest 
 	int64 used = (int64) coupon->uses + coupon->forfeited_uses + usage->held_of_coupon;
 
 	if (offer->max_uses_per_coupon != CMS_UNLIMITED && used >= offer->max_uses_per_coupon)
+	{
 		refuse(verdict, offer->max_uses_per_coupon == 1 ? CMS_ALREADY_REDEEMED : CMS_COUPON_LIMIT);
+		verdict->is_held = used - usage->held_of_coupon < offer->max_uses_per_coupon;
+	}
 	if (offer->max_uses_per_coupon == CMS_UNLIMITED)
 		verdict->uses_left = CMS_UNLIMITED;
 	else

@@ -67,6 +67,7 @@ typedef struct CmsVerdict
 	Numeric discount; /* NULL: no bill amount */
 	Numeric payable;
 	bool nothing_left; /* other coupons take the whole bill */
+	bool is_held;      /* the coupon has uses left but for holds */
 	int uses_left;     /* after this use; CMS_UNLIMITED */
 	bool has_next;
 	TimestampTz next_allowed_at;

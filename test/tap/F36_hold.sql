@@ -1,6 +1,6 @@
 -- F36: a use is reserved for an order for a limited time, then confirmed or released.
 BEGIN;
-SELECT plan(227);
+SELECT plan(228);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -50,6 +50,7 @@ SELECT is(rows_of($$ SELECT code = code_of('all', 'ann', 1), held, reason, messa
 SELECT is(rows_of($$ SELECT status, customer_id, order_ref, bill_amount, eligible_amount, discount, store_id, recorded_by = current_user, ended_at, redemption_id
 	FROM cms.hold WHERE hold_id = h('all 1') $$), format('(HELD,ann,"all 1",100,100,10.00,S1,%s,,)', 't'), 'its row tells of what');
 SELECT is(reasons_of(code_of('all', 'ann', 1), 'ann', :soon), 'ALREADY_REDEEMED CUSTOMER_LIMIT OFFER_LIMIT BUDGET_SPENT', 'everything is used up');
+SELECT is((SELECT message FROM cms_check(code_of('all', 'ann', 1), 'ann', 100, at => :soon)), 'The coupon is held for an order.', 'as people are told');
 SELECT is(use_of(code_of('all', 'ann', 2), 'ann', :soon), 'CUSTOMER_LIMIT', 'also for the other coupon');
 SELECT is(hold_of(code_of('all', 'ann', 2), 'ann', 'all 2', :soon), 'CUSTOMER_LIMIT', 'for another hold too');
 SELECT is(rows_of($$ SELECT uses, redeemed, discount_given, redemptions_left, budget_left FROM cms.offer_performance WHERE offer_id = o('all') $$),

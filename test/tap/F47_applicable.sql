@@ -1,7 +1,7 @@
 -- F47: what applies is what cms_check lets through, for coupons, codes and coupons that could be issued, best first.
 BEGIN;
 \ir lib/scene.psql
-SELECT plan(31);
+SELECT plan(32);
 
 SELECT play_org('Asia/Kolkata');
 INSERT INTO cms.org_entity (entity_type, entity_id, parent_id) VALUES ('CONCEPT', 'C', NULL), ('ZONE', 'Z', 'C'), ('STORE', 'S', 'Z'), ('STORE', 'S2', NULL), ('TILL', 'T', 'S');
@@ -205,6 +205,7 @@ RESET cms.org;
 SET LOCAL ROLE f47_till;
 SELECT is(applies('c1', how_many => 1), 'CODE many 69.00', 'a till of the org');
 SELECT throws_ok(format('SELECT * FROM cms_applicable(org => %s)', (SELECT max(org_id) + 1 FROM cms.org)), '42501', NULL, 'not of another');
+SELECT throws_ok($$ SELECT * FROM cms_applicable(service => 'POST') $$, '22023', 'argument "service" must not be "POST"', 'no service');
 SET LOCAL ROLE f47_analyst;
 SELECT throws_ok('SELECT * FROM cms_applicable()', '42501', NULL, 'and no analyst');
 RESET ROLE;
