@@ -159,7 +159,7 @@ refuse_codes(const CmsOffer *offer, int64 possible)
 {
 	ereport(ERROR,
 			(errcode(CMS_ERRCODE_CODES_DO_NOT_FIT),
-			 errmsg("offer " INT64_FORMAT " has room for only " INT64_FORMAT " more codes",
+			 errmsg("offer " INT64_FORMAT " has room for " INT64_FORMAT " more codes",
 					offer->offer_id,
 					possible),
 			 offer->allow_dense_codes
