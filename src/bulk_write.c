@@ -317,9 +317,8 @@ insert_stock(const CmsOffer *offer, const Codes *codes)
 	int64 *ids = cms_codebook_ids(codes->count);
 	int64 *mixed;
 	int *order;
-	volatile bool written = false;
+	bool written;
 	CmsParams params = {0};
-	CmsSubxact subxact;
 
 	/* a statement ends in the memory of SPI, where nothing goes before the call ends */
 	MemoryContextSwitchTo(batch);
@@ -334,22 +333,7 @@ insert_stock(const CmsOffer *offer, const Codes *codes)
 	cms_param(&params, cms_array_of_int64s(mixed, codes->count), false);
 	cms_param(&params, array_of_codes(codes), false);
 
-	cms_subxact_begin(&subxact);
-	PG_TRY();
-	{
-		cms_plan_run_latest(&stock_coupons, params.values, params.nulls);
-		cms_subxact_end(&subxact, true);
-		written = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData *error = cms_subxact_failed(&subxact);
-
-		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
-			ReThrowError(error);
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
+	written = cms_subxact_insert(&stock_coupons, params.values, params.nulls, true);
 	pfree(mixed);
 	pfree(ids);
 	return written;

@@ -367,26 +367,13 @@ cms_codebook_stock(const CmsOffer *offer, const char *const *codes, const int64 
 bool
 cms_codebook_stock_all(const CmsOffer *offer, const char *const *codes, const int64 *ids, int count)
 {
-	CmsSubxact subxact;
-	volatile bool written = false;
+	Datum values[] = {Int32GetDatum(offer->org),
+					  Int64GetDatum(offer->offer_id),
+					  cms_array_of_int64s(ids, count),
+					  cms_array_of_texts(codes, count),
+					  Int32GetDatum(0)};
 
-	cms_subxact_begin(&subxact);
-	PG_TRY();
-	{
-		run_stock(&stock_all, offer, codes, ids, count, 0);
-		cms_subxact_end(&subxact, true);
-		written = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData *error = cms_subxact_failed(&subxact);
-
-		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
-			ReThrowError(error);
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
-	return written;
+	return cms_subxact_insert(&stock_all, values, NULL, true);
 }
 
 int

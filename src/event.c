@@ -108,16 +108,6 @@ cms_facts_day(CmsFacts *facts, const char *name, bool has, DateADT value)
 }
 
 void
-cms_facts_instant(CmsFacts *facts, const char *name, bool has, TimestampTz value)
-{
-	char text[MAXDATELEN + 1];
-
-	if (has)
-		JsonEncodeDateTime(text, TimestampTzGetDatum(value), TIMESTAMPTZOID, NULL);
-	put_text(begin_fact(facts, name), has ? text : NULL);
-}
-
-void
 cms_facts_texts(CmsFacts *facts, const char *name, char *const *values, int count)
 {
 	StringInfo json = begin_fact(facts, name);

@@ -25,7 +25,6 @@ extern void cms_facts_bool(CmsFacts *facts, const char *name, bool value);
 extern void cms_facts_numeric(CmsFacts *facts, const char *name, Numeric value);
 /* "has" false: null */
 extern void cms_facts_day(CmsFacts *facts, const char *name, bool has, DateADT value);
-extern void cms_facts_instant(CmsFacts *facts, const char *name, bool has, TimestampTz value);
 extern void cms_facts_texts(CmsFacts *facts, const char *name, char *const *values, int count);
 
 typedef struct CmsEvent

@@ -236,8 +236,6 @@ write_coupons(CmsIssue *issue, Coupons *coupons)
 	int count = coupons->count;
 	int64 *ids;
 	CmsParams params = {0};
-	CmsSubxact subxact;
-	volatile bool written = false;
 
 	if (count == 0)
 		return true;
@@ -256,23 +254,7 @@ write_coupons(CmsIssue *issue, Coupons *coupons)
 	cms_param_text(&params, issue->issuer->consumer_ref);
 	cms_param(&params, Int64GetDatum(issue->issuer->job_id), issue->issuer->job_id == 0);
 
-	cms_subxact_begin(&subxact);
-	PG_TRY();
-	{
-		cms_plan_run(&insert_coupons, params.values, params.nulls, false);
-		cms_subxact_end(&subxact, true);
-		written = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData *error = cms_subxact_failed(&subxact);
-
-		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
-			ReThrowError(error);
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
-	if (!written)
+	if (!cms_subxact_insert(&insert_coupons, params.values, params.nulls, false))
 		return false;
 	for (int i = 0; i < count; i++)
 	{

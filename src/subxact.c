@@ -45,6 +45,34 @@ cms_subxact_failed(const CmsSubxact *subxact)
 	return error;
 }
 
+bool
+cms_subxact_insert(CmsPlan *plan, const Datum *values, const char *nulls, bool latest)
+{
+	CmsSubxact subxact;
+	volatile bool written = false;
+
+	cms_subxact_begin(&subxact);
+	PG_TRY();
+	{
+		if (latest)
+			cms_plan_run_latest(plan, values, nulls);
+		else
+			cms_plan_run(plan, values, nulls, false);
+		cms_subxact_end(&subxact, true);
+		written = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData *error = cms_subxact_failed(&subxact);
+
+		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
+			ReThrowError(error);
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	return written;
+}
+
 /* A partition's index has a name of its own, and that is the one an error tells. */
 bool
 cms_subxact_met(const ErrorData *error, const char *index)

@@ -24,6 +24,8 @@
 
 #include "utils/resowner.h"
 
+#include "plan.h"
+
 /* what the server changes and a caller goes on with */
 typedef struct CmsSubxact
 {
@@ -36,6 +38,11 @@ extern void cms_subxact_begin(CmsSubxact *subxact);
 extern void cms_subxact_end(const CmsSubxact *subxact, bool keep);
 /* rolls it back after an error, which is over unless the caller throws it again */
 extern ErrorData *cms_subxact_failed(const CmsSubxact *subxact);
+/*
+ * The insert by itself, all of it; false: a row of it is there already, and nothing was written.
+ * latest: as cms_plan_run_latest.
+ */
+extern bool cms_subxact_insert(CmsPlan *plan, const Datum *values, const char *nulls, bool latest);
 /* whether the error is a duplicate in that unique index of cms, or in a partition of it */
 extern bool cms_subxact_met(const ErrorData *error, const char *index);
 
