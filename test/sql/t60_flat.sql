@@ -121,7 +121,8 @@ BEGIN
 END
 $$;
 
--- Contexts of plans, of compiled offers, and all memory in use.
+-- Contexts of plans, of compiled offers, and all memory in use. What the server has counted of its tables it hands over
+-- once a second, so it is told to before each measurement: what waits for that would seem to be kept.
 CREATE TABLE gauge (taken int, name text, n bigint, bytes bigint);
 CREATE PROCEDURE measure(number int) LANGUAGE sql AS $$
 INSERT INTO gauge
@@ -129,14 +130,18 @@ SELECT number, CASE WHEN name IN ('SPI Plan', 'CachedPlan', 'CachedPlanSource', 
 	WHEN name LIKE 'cms%' THEN name ELSE 'other' END, count(*), sum(used_bytes)
 FROM pg_backend_memory_contexts GROUP BY 2
 $$;
+DO $$ BEGIN PERFORM pg_stat_force_next_flush(); END $$;
 CALL measure(0);
 -- long enough for every statement to have its plan for good, and each offer its copy
 CALL many(1, 2400);
+DO $$ BEGIN PERFORM pg_stat_force_next_flush(); END $$;
 CALL measure(1);
 CALL many(2401, 4800);
+DO $$ BEGIN PERFORM pg_stat_force_next_flush(); END $$;
 CALL measure(2);
 -- and a transaction for each call
 SELECT format('DO $d$ BEGIN PERFORM one(%s); END $d$', n) FROM generate_series(4801, 4920) n \gexec
+DO $$ BEGIN PERFORM pg_stat_force_next_flush(); END $$;
 CALL measure(3);
 
 SELECT a.name, a.n = b.n AS as_many, b.n = c.n AS as_many_again
