@@ -4,12 +4,14 @@
  *
  * Nothing is purged that neither the call nor the org gives a time for. Coupons go by offer, see purge_offer.c; logs by their time, along an
  * index of it.
+ * What is removed is noted, for all calls of a cms_purge_all together.
  */
 #include "cms.h"
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "utils/timestamp.h"
 
 #include "args.h"
 #include "job.h"
@@ -18,6 +20,7 @@
 #include "plan.h"
 #include "purge.h"
 #include "result.h"
+#include "sweep_run.h"
 
 PG_FUNCTION_INFO_V1(cms_purge);
 PG_FUNCTION_INFO_V1(cms_purge_all);
@@ -45,6 +48,8 @@ enum
 	arg_count
 };
 
+static TimestampTz run_began = DT_NOBEGIN; /* the cms_purge_all that is running, if one is */
+
 static void fetch_times(FunctionCallInfo fcinfo, CmsPurge *purge);
 static TimestampTz fetch_before(FunctionCallInfo fcinfo, int n, const char *name, TimestampTz at);
 static void require_right(FunctionCallInfo fcinfo, TimestampTz at);
@@ -53,6 +58,7 @@ static int64 purge_org(CmsPurge *wanted, int64 how_many);
 static void keep_as_org_says(CmsPurge *purge);
 static void purge_offers(CmsPurge *purge);
 static void purge_log(CmsPurge *purge, CmsPlan *plan, TimestampTz before);
+static int64 purge_all(FunctionCallInfo fcinfo);
 
 static CmsPlan callers_orgs = {
 	"SELECT o.org_id FROM unnest(cms.cms_my_orgs()) o (org_id) ORDER BY 1", 0};
@@ -121,6 +127,7 @@ cms_purge(PG_FUNCTION_ARGS)
 	int org = PG_ARGISNULL(arg_org) ? 0 : cms_arg_org(fcinfo, arg_org);
 	int norgs = 1;
 	int *orgs = &org;
+	int may_lock = CMS_SWEEP_MOST_ORGS;
 	int64 removed = 0;
 
 	purge.offers = MOST_OFFERS;
@@ -136,8 +143,14 @@ cms_purge(PG_FUNCTION_ARGS)
 		orgs = my_orgs(&norgs);
 	for (int i = 0; i < norgs && removed < how_many; i++)
 	{
+		CmsSweepRun run = {.name = "PURGE", .org = orgs[i], .began = GetCurrentTimestamp()};
+
 		purge.org = orgs[i];
-		removed += purge_org(&purge, how_many - removed);
+		run.rows = purge_org(&purge, how_many - removed);
+		run.run = run_began == DT_NOBEGIN ? run.began : run_began;
+		run.all_done = run.rows == 0;
+		cms_sweep_note(&run, &may_lock);
+		removed += run.rows;
 	}
 	SPI_finish();
 	PG_RETURN_INT64(removed);
@@ -284,14 +297,33 @@ Datum
 cms_purge_all(PG_FUNCTION_ARGS)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	Datum arguments[arg_count];
-	char argument_nulls[arg_count];
-	int64 removed = 0;
-	int64 of_batch;
+	volatile int64 removed = 0;
 	Datum value;
 	bool isnull = false;
 
 	cms_job_require_alone(fcinfo, "cms_purge_all", "cms_purge");
+	PG_TRY();
+	{
+		run_began = GetCurrentTimestamp();
+		removed = purge_all(fcinfo);
+	}
+	PG_FINALLY();
+	{
+		run_began = DT_NOBEGIN;
+	}
+	PG_END_TRY();
+	value = Int64GetDatum(removed);
+	PG_RETURN_DATUM(cms_result_row(fcinfo, caller, &value, &isnull));
+}
+
+static int64
+purge_all(FunctionCallInfo fcinfo)
+{
+	Datum arguments[arg_count];
+	char argument_nulls[arg_count];
+	int64 removed = 0;
+	int64 of_batch;
+
 	for (int i = 0; i < arg_count; i++)
 	{
 		arguments[i] = fcinfo->args[i].value;
@@ -315,6 +347,5 @@ cms_purge_all(PG_FUNCTION_ARGS)
 					(errmsg("cms_purge_all: " INT64_FORMAT " rows removed so far", removed)));
 	}
 	SPI_finish();
-	value = Int64GetDatum(removed);
-	PG_RETURN_DATUM(cms_result_row(fcinfo, caller, &value, &isnull));
+	return removed;
 }

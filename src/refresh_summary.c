@@ -21,6 +21,7 @@
 #include "lock.h"
 #include "plan.h"
 #include "refresh_summary.h"
+#include "sweep_run.h"
 
 PG_FUNCTION_INFO_V1(cms_refresh_summary);
 
@@ -30,12 +31,16 @@ typedef struct Due
 	char *fingerprint;
 } Due;
 
-static int64 refresh_org(int org, int pace, int64 how_many);
+static int64 refresh_org(int org, int pace, int64 how_many, int *may_lock);
 static bool refresh_offer(int org, const char *zone, const Due *due);
 static char *zone_of(int org);
 
-static CmsPlan my_orgs = {"SELECT o.org_id FROM unnest(cms.cms_my_orgs()) o (org_id) ORDER BY 1",
-						  0};
+/* those first that were served longest ago: one call does not always come to all */
+static CmsPlan my_orgs = {
+	"SELECT o.org_id FROM unnest(cms.cms_my_orgs()) o (org_id)"
+	" LEFT JOIN cms.sweep_run r ON r.org_id = o.org_id AND r.sweep = 'SUMMARY'"
+	" ORDER BY r.last_run_at NULLS FIRST, o.org_id",
+	0};
 
 static CmsPlan org_zone = {"SELECT g.time_zone FROM cms.org g WHERE g.org_id = $1", 1, {INT4OID}};
 
@@ -174,6 +179,7 @@ cms_refresh_summary(PG_FUNCTION_ARGS)
 	int pace = cms_arg_int(fcinfo, 1, "pace");
 	int org = PG_ARGISNULL(2) ? 0 : cms_arg_org(fcinfo, 2);
 	int64 refreshed = 0;
+	int may_lock = CMS_SWEEP_MOST_ORGS;
 	int norgs = 1;
 	int *orgs = &org;
 
@@ -195,14 +201,15 @@ cms_refresh_summary(PG_FUNCTION_ARGS)
 			orgs[i] = cms_row_int32(i, 1, 0);
 	}
 	for (int i = 0; i < norgs && refreshed < how_many; i++)
-		refreshed += refresh_org(orgs[i], pace, how_many - refreshed);
+		refreshed += refresh_org(orgs[i], pace, how_many - refreshed, &may_lock);
 	SPI_finish();
 	PG_RETURN_INT64(refreshed);
 }
 
 static int64
-refresh_org(int org, int pace, int64 how_many)
+refresh_org(int org, int pace, int64 how_many, int *may_lock)
 {
+	TimestampTz began = GetCurrentTimestamp();
 	char *zone = zone_of(org);
 	Datum values[] = {Int32GetDatum(org),
 					  Int64GetDatum(how_many),
@@ -219,6 +226,13 @@ refresh_org(int org, int pace, int64 how_many)
 		CHECK_FOR_INTERRUPTS();
 		refreshed += refresh_offer(org, zone, &due[i]) ? 1 : 0;
 	}
+	cms_sweep_note(&(CmsSweepRun){.name = "SUMMARY",
+								  .org = org,
+								  .run = began,
+								  .began = began,
+								  .rows = refreshed,
+								  .all_done = ndue < how_many && refreshed == ndue},
+				   may_lock);
 	return refreshed;
 }
 

@@ -2,9 +2,8 @@
  * sweep.c
  *	  What all sweeps have in common; cms_sweep and cms_sweep_all, which run them (F44).
  *
- * Each part goes through the orgs of the caller, does at most so many rows, and notes the run in
- * cms.sweep_run, in a row that is only written when nobody else is writing it. A part that queued
- * messages wakes the listeners of cms_outbox once.
+ * Each part goes through the orgs of the caller, does at most so many rows, and notes the run. A part
+ * that queued messages wakes the listeners of cms_outbox once.
  */
 #include "cms.h"
 
@@ -24,16 +23,16 @@
 #include "plan.h"
 #include "result.h"
 #include "sweep.h"
+#include "sweep_run.h"
 
 #define PARTS 4
 #define CHANNEL "cms_outbox"
 
 /*
- * Offers whose counters one call locks, and orgs for which it keeps locks: the server has only so
- * many. What is beyond is left to the next call.
+ * Offers whose counters one call locks: the server has only so many locks. What is beyond is left to
+ * the next call, as are the orgs beyond CMS_SWEEP_MOST_ORGS.
  */
 #define MOST_OFFERS 100
-#define MOST_ORGS 500
 
 PG_FUNCTION_INFO_V1(cms_sweep);
 PG_FUNCTION_INFO_V1(cms_sweep_all);
@@ -46,30 +45,11 @@ static const CmsSweepPart *const parts[PARTS] = {&cms_sweep_of_holds,
 static int64 run_part(const CmsSweepPart *part, int64 how_many, TimestampTz at, int org);
 static int *orgs_of(int org, int *count);
 static int64 run_org(const CmsSweepPart *part, CmsSweep *sweep);
-static void note_run(const CmsSweepPart *part, CmsSweep *sweep, TimestampTz began);
 static int lock_of(const CmsSweepPart *part);
 static int how_many_of(FunctionCallInfo fcinfo);
 
 static CmsPlan my_orgs = {"SELECT o.org_id FROM unnest(cms.cms_my_orgs()) o (org_id) ORDER BY 1",
 						  0};
-
-/* Who finds the row locked leaves it: another run of the same moment is as good. */
-static CmsPlan note = {
-	"UPDATE cms.sweep_run SET last_run_at = $3, last_rows = $4, last_duration = $5,"
-	" last_work_at = CASE WHEN $4 > 0 THEN $3 ELSE last_work_at END, rows_in_all = rows_in_all + $4"
-	" WHERE org_id = $1 AND sweep = (SELECT r.sweep FROM cms.sweep_run r"
-	"  WHERE r.org_id = $1 AND r.sweep = $2 FOR UPDATE SKIP LOCKED)",
-	5,
-	{INT4OID, TEXTOID, TIMESTAMPTZOID, INT8OID, INTERVALOID}};
-
-static CmsPlan has_note = {
-	"SELECT FROM cms.sweep_run WHERE org_id = $1 AND sweep = $2", 2, {INT4OID, TEXTOID}};
-
-static CmsPlan first_note = {
-	"INSERT INTO cms.sweep_run (org_id, sweep, last_run_at, last_rows, last_duration, last_work_at, rows_in_all)"
-	" VALUES ($1, $2, $3, $4, $5, CASE WHEN $4 > 0 THEN $3 END, $4) ON CONFLICT DO NOTHING",
-	5,
-	{INT4OID, TEXTOID, TIMESTAMPTZOID, INT8OID, INTERVALOID}};
 
 /* the parts as the caller runs them, in the order of "parts" */
 static CmsPlan steps[PARTS] = {
@@ -163,7 +143,7 @@ run_part(const CmsSweepPart *part, int64 how_many, TimestampTz at, int org)
 	int64 done = 0;
 	int64 queued = 0;
 	int offers = MOST_OFFERS;
-	int locked = MOST_ORGS;
+	int locked = CMS_SWEEP_MOST_ORGS;
 	int *orgs;
 	int norgs;
 
@@ -208,28 +188,13 @@ run_org(const CmsSweepPart *part, CmsSweep *sweep)
 	TimestampTz began = GetCurrentTimestamp();
 
 	part->sweep(sweep);
-	note_run(part, sweep, began);
+	cms_sweep_note(&(CmsSweepRun){.name = part->name,
+								  .org = sweep->org,
+								  .run = began,
+								  .began = began,
+								  .rows = sweep->done},
+				   &sweep->orgs);
 	return sweep->done;
-}
-
-static void
-note_run(const CmsSweepPart *part, CmsSweep *sweep, TimestampTz began)
-{
-	Interval duration = {.time = GetCurrentTimestamp() - began};
-	Datum values[] = {Int32GetDatum(sweep->org),
-					  CStringGetTextDatum(part->name),
-					  TimestampTzGetDatum(began),
-					  Int64GetDatum(sweep->done),
-					  IntervalPGetDatum(&duration)};
-
-	/* nobody waits for whoever is making it */
-	if (cms_plan_run(&has_note, values, NULL, false) > 0)
-		cms_plan_write(&note, values, NULL);
-	else if (sweep->orgs > 0 && cms_try_lock(sweep->org, CMS_LOCK_SWEEP_NOTE, ExclusiveLock))
-	{
-		sweep->orgs--;
-		cms_plan_write(&first_note, values, NULL);
-	}
 }
 
 bool

@@ -127,13 +127,15 @@ CREATE TABLE cms.sweep_run (
 	last_duration interval NOT NULL,
 	last_work_at timestamptz,
 	rows_in_all bigint NOT NULL,
+	all_done_at timestamptz,
 	CONSTRAINT sweep_run_pkey PRIMARY KEY (org_id, sweep)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE cms.sweep_run IS 'When each sweep ran last for an org: one row for each, so that it never grows. Written by the sweeps only.';
+COMMENT ON TABLE cms.sweep_run IS 'When each sweep, purging and the refresh of summaries ran last for an org: one row for each, so that it never grows. Written by them only.';
 COMMENT ON COLUMN cms.sweep_run.org_id IS 'The org.';
-COMMENT ON COLUMN cms.sweep_run.sweep IS 'HOLDS, EXPIRED, REMINDERS or OFFER_REMINDERS.';
+COMMENT ON COLUMN cms.sweep_run.sweep IS 'HOLDS, EXPIRED, REMINDERS or OFFER_REMINDERS; PURGE, SUMMARY.';
 COMMENT ON COLUMN cms.sweep_run.last_run_at IS 'The server''s time at which it ran last.';
-COMMENT ON COLUMN cms.sweep_run.last_rows IS 'Rows that it did.';
+COMMENT ON COLUMN cms.sweep_run.last_rows IS 'Rows that it did; offers refreshed by SUMMARY.';
 COMMENT ON COLUMN cms.sweep_run.last_duration IS 'How long that took.';
 COMMENT ON COLUMN cms.sweep_run.last_work_at IS 'When it last had something to do.';
 COMMENT ON COLUMN cms.sweep_run.rows_in_all IS 'Rows that it has done since the org exists.';
+COMMENT ON COLUMN cms.sweep_run.all_done_at IS 'PURGE, SUMMARY: the last run that left nothing to do; NULL: none has yet, or a sweep.';

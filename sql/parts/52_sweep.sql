@@ -50,10 +50,10 @@ COMMENT ON COLUMN cms.reminder_due.due_at IS 'When it fell due.';
 COMMENT ON COLUMN cms.reminder_due.send_before IS 'From when it is too late: the end of that day, or of the coupon.';
 
 CREATE VIEW cms.sweep_status WITH (security_barrier) AS
-	SELECT s.org_id, s.sweep, s.last_run_at, s.rows, s.duration, s.last_work_at, s.waiting_since,
-		COALESCE(pg_catalog.now() - s.waiting_since, '0'::interval) AS lag
+	SELECT s.org_id, s.sweep, s.last_run_at, s.rows, s.duration, s.last_work_at, w.waiting_since,
+		COALESCE(pg_catalog.now() - w.waiting_since, '0'::interval) AS lag
 	FROM (
-		SELECT g.org_id, n.sweep, r.last_run_at, r.last_rows AS rows, r.last_duration AS duration, r.last_work_at,
+		SELECT g.org_id, n.sweep, r.last_run_at, r.last_rows AS rows, r.last_duration AS duration, r.last_work_at, r.all_done_at,
 			CASE n.sweep
 			WHEN 'HOLDS' THEN (SELECT min(h.expires_at) FROM cms.hold h
 				WHERE h.org_id = g.org_id AND h.status = 'HELD' AND h.expires_at <= pg_catalog.now())
@@ -77,18 +77,50 @@ CREATE VIEW cms.sweep_status WITH (security_barrier) AS
 				WHERE m.org_id = g.org_id AND u.due <= pg_catalog.now() AND p.done IS NOT TRUE)
 			WHEN 'OUTBOX' THEN (SELECT min(q.due_at) FROM cms.outbox q
 				WHERE q.org_id = g.org_id AND q.status IN ('PENDING', 'LEASED') AND q.due_at <= pg_catalog.now())
+			WHEN 'PURGE' THEN LEAST(
+				(SELECT min(a.requested_at) + g.keep_logs FROM cms.request a
+				 WHERE a.org_id = g.org_id AND a.requested_at < k.logs_before),
+				(SELECT min(a.recorded_at) + g.keep_logs FROM cms.attempt a
+				 WHERE a.org_id = g.org_id AND a.recorded_at < k.logs_before),
+				(SELECT min(h.ended_at) + g.keep_logs FROM cms.hold h
+				 WHERE h.org_id = g.org_id AND h.ended_at < k.logs_before AND h.status <> 'HELD'),
+				(SELECT min(q.done_at) + GREATEST(g.keep_logs, '3 days') FROM cms.outbox q
+				 WHERE q.org_id = g.org_id AND q.done_at < LEAST(k.logs_before, pg_catalog.now() - '3 days'::interval)),
+				-- the end of the offer where it ends its coupons, or else of the first that nobody has looked at
+				(SELECT min(LEAST(CASE WHEN f.offer_end < k.coupons_before AND f.binds THEN f.offer_end END,
+					(SELECT min(c.expires_at) FROM cms.coupon c WHERE c.org_id = o.org_id AND c.offer_id = o.offer_id
+						AND c.issued_at IS NOT NULL AND c.revoked_at IS NULL
+						AND c.expires_at >= COALESCE(p.purged_upto, '-infinity') AND c.expires_at < k.coupons_before)))
+				 + g.keep_expired
+				 FROM cms.offer o
+				 LEFT JOIN cms.claim l ON l.org_id = o.org_id AND l.offer_id = o.offer_id
+				 LEFT JOIN cms.offer_purge p ON p.org_id = o.org_id AND p.offer_id = o.offer_id
+				 CROSS JOIN LATERAL (SELECT cms.cms_offer_end(o.expiry_type, o.expires_on, l.ends_on, g.time_zone) AS offer_end,
+					NOT o.outlives_offer AND (l.service = 'LOYALTY' AND o.coupon_expiry_type = 'WITH_OFFER') IS NOT TRUE AS binds) f
+				 WHERE o.org_id = g.org_id AND k.coupons_before IS NOT NULL
+					AND (o.status = 'ARCHIVED' OR p.is_reduced OR f.offer_end <= k.coupons_before)
+					AND (p.purged_upto = 'infinity' AND p.offer_ends_at IS NOT DISTINCT FROM f.offer_end) IS NOT TRUE))
+			-- one that took long is left alone for a while
+			WHEN 'SUMMARY' THEN (SELECT min(COALESCE(t.refreshed_at + 20 * t.took, o.created_at))
+				FROM cms.summary_status t JOIN cms.offer o ON o.org_id = t.org_id AND o.offer_id = t.offer_id
+				WHERE t.org_id = g.org_id AND NOT t.is_fresh
+					AND (t.refreshed_at + 20 * t.took <= pg_catalog.now()) IS NOT FALSE)
 			END AS waiting_since
 		FROM cms.org g
-		CROSS JOIN (VALUES ('HOLDS'), ('EXPIRED'), ('REMINDERS'), ('OFFER_REMINDERS'), ('OUTBOX')) n (sweep)
+		CROSS JOIN LATERAL (SELECT pg_catalog.now() - g.keep_logs AS logs_before, pg_catalog.now() - g.keep_expired AS coupons_before) k
+		CROSS JOIN (VALUES ('HOLDS'), ('EXPIRED'), ('REMINDERS'), ('OFFER_REMINDERS'), ('PURGE'), ('SUMMARY'), ('OUTBOX')) n (sweep)
 		LEFT JOIN cms.sweep_run r ON r.org_id = g.org_id AND r.sweep = n.sweep
 		WHERE g.org_id = ANY ((SELECT cms.cms_my_orgs())::int[])
-	) s;
-COMMENT ON VIEW cms.sweep_status IS 'How each sweep of an org is doing, and the oldest message that is not delivered (F44).';
+	) s
+	-- where a run has left nothing, the rest has come since
+	CROSS JOIN LATERAL (SELECT CASE WHEN s.waiting_since IS NOT NULL
+		THEN GREATEST(s.waiting_since, s.all_done_at) END AS waiting_since) w;
+COMMENT ON VIEW cms.sweep_status IS 'How the sweeps, purging and the refresh of summaries of each org are doing, and the oldest message that is not delivered (F44).';
 COMMENT ON COLUMN cms.sweep_status.org_id IS 'The org.';
-COMMENT ON COLUMN cms.sweep_status.sweep IS 'HOLDS, EXPIRED, REMINDERS, OFFER_REMINDERS; OUTBOX for what senders have not delivered yet.';
+COMMENT ON COLUMN cms.sweep_status.sweep IS 'HOLDS, EXPIRED, REMINDERS, OFFER_REMINDERS; PURGE; SUMMARY; OUTBOX for what senders have not delivered yet.';
 COMMENT ON COLUMN cms.sweep_status.last_run_at IS 'When it ran last; NULL: never.';
-COMMENT ON COLUMN cms.sweep_status.rows IS 'Rows that run did.';
+COMMENT ON COLUMN cms.sweep_status.rows IS 'Rows that run did; offers refreshed by SUMMARY.';
 COMMENT ON COLUMN cms.sweep_status.duration IS 'How long it took.';
 COMMENT ON COLUMN cms.sweep_status.last_work_at IS 'When it last had something to do.';
-COMMENT ON COLUMN cms.sweep_status.waiting_since IS 'When the oldest of what it has not done fell due; NULL: all is done.';
+COMMENT ON COLUMN cms.sweep_status.waiting_since IS 'When the oldest of what it has not done fell due, at most as long ago as the last run that left nothing; NULL: all is done.';
 COMMENT ON COLUMN cms.sweep_status.lag IS 'How long that waits; 0: all is done.';
