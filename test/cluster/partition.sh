@@ -75,7 +75,9 @@ FROM pg_class v WHERE v.relkind = 'v' AND v.relnamespace IN ('cms'::regnamespace
 SELECT v.attrelid, v.attnum, col_description(v.attrelid, v.attnum) FROM pg_attribute v WHERE attrelid = 'cms.coupon_status'::regclass ORDER BY 2;
 SELECT objoid::regclass, objsubid, pg_temp.sorted(initprivs) FROM pg_init_privs JOIN big ON objoid = big.oid ORDER BY 1, 2;
 SELECT pg_describe_object(classid, objid, objsubid) FROM pg_depend WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
-	AND NOT EXISTS (SELECT FROM pg_class c WHERE classid = 'pg_class'::regclass AND c.oid = objid AND relispartition) ORDER BY 1;
+	-- but the partitions, and what version 17 takes in with them
+	AND NOT EXISTS (SELECT FROM pg_class c LEFT JOIN pg_type t ON t.oid = c.reltype WHERE relispartition
+		AND (classid = 'pg_class'::regclass AND objid = c.oid OR classid = 'pg_type'::regclass AND objid IN (t.oid, t.typarray))) ORDER BY 1;
 SQL
 }
 options() { sql -c "SELECT oid::regclass, relkind, reloptions FROM pg_class WHERE oid IN ('cms.coupon'::regclass, 'cms.redemption'::regclass) ORDER BY 1"; }
