@@ -59,7 +59,6 @@ static void begin(CmsJobRun *run, bool is_locked);
 static Datum digest_of(const CmsJobRun *run);
 static void do_step(void *argument);
 static void in_subtransaction(CmsJobWork work, void *argument);
-static void commit(void);
 static void fail(CmsJobRun *run, const ErrorData *error);
 static void note(CmsJobRun *run, const Note *what);
 static uint64 call_function(CmsJobRun *run, CmsPlan *plan, const Datum *values, const char *nulls);
@@ -182,9 +181,9 @@ cms_job_org(FunctionCallInfo fcinfo, int n)
 void
 cms_job_start(CmsJobRun *run)
 {
-	commit();
+	cms_job_commit();
 	begin(run, false);
-	commit();
+	cms_job_commit();
 	if (run->is_done)
 		return;
 	if (!cms_lock_job(run->org, run->job_id))
@@ -195,7 +194,7 @@ cms_job_start(CmsJobRun *run)
 				 errhint("Wait for its end, or name another job_key for another job.")));
 	run->has_lock = true;
 	begin(run, true);
-	commit();
+	cms_job_commit();
 	run->began = run->noticed = GetCurrentTimestamp();
 }
 
@@ -236,7 +235,7 @@ cms_job_total(CmsJobRun *run, int64 total)
 {
 	run->total = total;
 	note(run, &(Note){.total = total});
-	commit();
+	cms_job_commit();
 }
 
 int64
@@ -277,7 +276,7 @@ cms_job_do(CmsJobRun *run, CmsJobWork work, void *argument)
 	{
 		CHECK_FOR_INTERRUPTS();
 		in_subtransaction(work, argument);
-		commit();
+		cms_job_commit();
 	}
 	PG_CATCH();
 	{
@@ -312,8 +311,8 @@ in_subtransaction(CmsJobWork work, void *argument)
 	PG_END_TRY();
 }
 
-static void
-commit(void)
+void
+cms_job_commit(void)
 {
 	SPI_commit();
 	/* as SET TRANSACTION would, before the first statement */
@@ -325,7 +324,7 @@ static void
 fail(CmsJobRun *run, const ErrorData *error)
 {
 	note(run, &(Note){.total = -1, .error = error->message});
-	commit();
+	cms_job_commit();
 }
 
 static void
@@ -367,7 +366,7 @@ cms_job_end(CmsJobRun *run)
 	if (!run->is_done)
 	{
 		note(run, &(Note){.total = -1, .is_done = true});
-		commit();
+		cms_job_commit();
 	}
 	else
 		ereport(NOTICE,

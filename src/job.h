@@ -72,6 +72,8 @@ extern void
 cms_job_require_alone(FunctionCallInfo fcinfo, const char *procedure, const char *instead);
 /* The argument "org" by its place, which the caller itself may not look into; checked by cms_job_start. */
 extern int cms_job_org(FunctionCallInfo fcinfo, int n);
+/* Between two batches of any procedure that commits: what comes next is READ COMMITTED. */
+extern void cms_job_commit(void);
 /*
  * Makes the job, or finds the one of the key, and keeps others from running it until
  * cms_job_release. Commits. Each transaction of a job is READ COMMITTED, whatever the default is:

@@ -20,6 +20,7 @@
 
 #include "args.h"
 #include "array.h"
+#include "job.h"
 #include "org.h"
 #include "plan.h"
 #include "result.h"
@@ -202,6 +203,9 @@ cms_load_codes(PG_FUNCTION_ARGS)
 		argument_nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
 	}
 	SPI_connect_ext(call->atomic ? 0 : SPI_OPT_NONATOMIC);
+	/* so that no other session is in the way, whatever level this one is at */
+	if (commits)
+		cms_job_commit();
 	for (int64 batches = 1;; batches++)
 	{
 		bool is_last;
@@ -213,7 +217,7 @@ cms_load_codes(PG_FUNCTION_ARGS)
 		rejected += cms_row_int64(0, 3, 0);
 		SPI_freetuptable(SPI_tuptable);
 		if (commits)
-			SPI_commit();
+			cms_job_commit();
 		if (is_last)
 			break;
 		if (batches % PROGRESS_BATCHES == 0)

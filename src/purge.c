@@ -333,9 +333,8 @@ purge_all(FunctionCallInfo fcinfo)
 	for (int64 batches = 1;; batches++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		SPI_commit();
 		/* what decides are the rows that are locked */
-		XactIsoLevel = XACT_READ_COMMITTED;
+		cms_job_commit();
 		cms_plan_run(&call_purge, arguments, argument_nulls, false);
 		of_batch = cms_row_int64(0, 1, 0);
 		SPI_freetuptable(SPI_tuptable);

@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "args.h"
+#include "job.h"
 #include "lock.h"
 #include "offer.h"
 #include "org.h"
@@ -114,6 +115,9 @@ cms_sweep_all(PG_FUNCTION_ARGS)
 	bool nulls[1] = {false};
 
 	SPI_connect_ext(call->atomic ? 0 : SPI_OPT_NONATOMIC);
+	/* so that no other session is in the way, whatever level this one is at */
+	if (commits)
+		cms_job_commit();
 	for (int i = 0; i < PARTS; i++)
 	{
 		int64 done;
@@ -126,7 +130,7 @@ cms_sweep_all(PG_FUNCTION_ARGS)
 			rows += done;
 			SPI_freetuptable(SPI_tuptable);
 			if (commits)
-				SPI_commit();
+				cms_job_commit();
 		} while (done >= how_many ||
 				 (commits && parts[i] == &cms_sweep_of_holds && done >= MOST_OFFERS));
 	}

@@ -139,6 +139,36 @@ kill_sweeps() {
 	judge 'killed sweeps'
 }
 
+# procedures that commit, in sessions of every level: what a batch writes tells the level it ran at
+levels() {
+	begin_org
+	sql <<SQL
+CREATE TABLE level (what text, level text);
+GRANT INSERT ON level TO public;
+CREATE FUNCTION note_level() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+	INSERT INTO public.level VALUES (TG_TABLE_NAME, current_setting(\$\$transaction_isolation\$\$));
+	RETURN NULL;
+END';
+CREATE TRIGGER note_level AFTER INSERT ON cms.offer_expiry EXECUTE FUNCTION note_level();
+CREATE TRIGGER note_level AFTER INSERT ON cms.coupon EXECUTE FUNCTION note_level();
+INSERT INTO cms.offer (org_id, name, discount_type, discount_value, code_method) VALUES ($org, 'file', 'FIXED_AMOUNT', 10, 'UPLOADED');
+INSERT INTO cms.code_upload (org_id, offer_id, code)
+SELECT $org, max(offer_id), 'LEVEL-' || i FROM cms.offer, generate_series(1, 20) i GROUP BY i;
+SQL
+	for level in 'repeatable read' 'serializable'; do
+		PGOPTIONS="${PGOPTIONS:-} -c default_transaction_isolation=${level// /\\ }" sql -c "SET cms.org = $org" \
+			-c "CALL cms.cms_sweep_all(7, '2020-06-$([ "$level" = serializable ] && echo 21 || echo 19) 13:00+00', $org)" \
+			-c "CALL cms.cms_load_codes($(sql -c "SELECT max(offer_id) FROM cms.offer WHERE org_id = $org"), 10)" >/dev/null
+		sql -c "INSERT INTO cms.code_upload (org_id, offer_id, code)
+			SELECT $org, max(offer_id), 'AGAIN-' || i FROM cms.offer, generate_series(1, 20) i GROUP BY i"
+	done
+	is_empty 'batches of sweeps and of code files are at READ COMMITTED' \
+		"SELECT what, level, count(*) FROM level GROUP BY 1, 2 HAVING level <> 'read committed'
+		UNION ALL SELECT 'nothing was seen', NULL, NULL WHERE (SELECT count(DISTINCT what) FROM level) < 2"
+	sql -c 'DROP FUNCTION note_level CASCADE' -c 'DROP TABLE level' 2>/dev/null
+}
+
+levels
 play 'read committed' 64 30
 play 'repeatable read' 8 60
 play 'serializable' 8 60
