@@ -32,6 +32,7 @@
 #include "use.h"
 
 static bool redeem_once(CmsUse *use, CmsFind how);
+static bool has_skipped(const CmsUse *use);
 static bool may_be_lifted(CmsReason reason);
 static bool same_place(const char *recorded, const char *given, bool completed);
 static CmsAttempt attempt_of(const CmsUse *use, bool read_only);
@@ -174,9 +175,28 @@ redeem_once(CmsUse *use, CmsFind how)
 	if (!cms_use_find(use, how) || cms_use_replay(use))
 		return true;
 	cms_use_evaluate(use, 0, false);
+	if (use->lazy && has_skipped(use))
+	{
+		use->lazy = false;
+		cms_use_evaluate(use, 0, false);
+	}
 	if (use->reason != CMS_OK)
 		return how == CMS_FIND_LOCKED || !may_be_lifted(use->reason);
 	return cms_use_write(use);
+}
+
+/*
+ * Refused, but perhaps for another reason before this one: the uses of the customer, which were left
+ * to the write that does not come now. What else is left to it comes after all other reasons.
+ */
+static bool
+has_skipped(const CmsUse *use)
+{
+	const CmsAllowance *allowance = &use->allowance;
+
+	return use->reason > CMS_CUSTOMER_LIMIT && use->reason <= CMS_BUDGET_SPENT &&
+		   ((allowance->of_offer.kept && !allowance->of_offer.counted) ||
+			(allowance->of_coupon.kept && !allowance->of_coupon.counted));
 }
 
 /* Whoever is at the coupon at this moment may be about to give it back: wait for them. */

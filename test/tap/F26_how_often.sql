@@ -1,6 +1,6 @@
 -- F26: how often a coupon can be redeemed: per coupon, per customer and coupon, per customer.
 BEGIN;
-SELECT plan(56);
+SELECT plan(61);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -72,6 +72,16 @@ SELECT is(issue_of('allowance', 'ann', :t), 'OK', 'ann''s coupon');
 SELECT is(use_of(code_of('allowance', 'ann'), 'bob', :t), 'OK', 'is used by bob');
 SELECT is(use_of(code_of('allowance', 'ann'), 'bob', :t), 'CUSTOMER_LIMIT', 'once');
 SELECT is(use_of(code_of('allowance', 'ann'), 'ann', :t), 'OK', 'which takes nothing from ann');
+SELECT counted();
+
+-- a limit that comes after the uses: the first reason that holds is told, though nobody has counted for it yet
+SELECT make_offer('late', '{"max_uses_per_coupon": 5}');
+SELECT is(issue_of('late', 'ann', :t), 'OK', 'a coupon without a limit');
+SELECT is(use_of(code_of('late', 'ann'), 'ann', :t), 'OK', 'is used');
+SELECT alter_offer('late', 'max_uses_per_customer', '1');
+SELECT alter_offer('late', 'min_bill', '500');
+SELECT is(use_of(code_of('late', 'ann'), 'ann', :t), 'CUSTOMER_LIMIT', 'the customer''s limit comes before the bill');
+SELECT is(reasons_of(code_of('late', 'ann'), 'ann', :t), 'CUSTOMER_LIMIT BILL_TOO_SMALL', 'both are true');
 SELECT counted();
 
 -- what has been recorded is a fact at any time of request
