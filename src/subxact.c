@@ -55,9 +55,9 @@ cms_subxact_insert(CmsPlan *plan, const Datum *values, const char *nulls, bool l
 	PG_TRY();
 	{
 		if (latest)
-			cms_plan_run_latest(plan, values, nulls);
+			cms_plan_write_latest(plan, values, nulls);
 		else
-			cms_plan_run(plan, values, nulls, false);
+			cms_plan_write(plan, values, nulls);
 		cms_subxact_end(&subxact, true);
 		written = true;
 	}

@@ -39,8 +39,8 @@ extern void cms_subxact_end(const CmsSubxact *subxact, bool keep);
 /* rolls it back after an error, which is over unless the caller throws it again */
 extern ErrorData *cms_subxact_failed(const CmsSubxact *subxact);
 /*
- * The insert by itself, all of it; false: a row of it is there already, and nothing was written.
- * latest: as cms_plan_run_latest.
+ * The insert by itself, all of it, SPI_processed rows; false: a row of it is there already, and
+ * nothing was written. latest: as cms_plan_write_latest.
  */
 extern bool cms_subxact_insert(CmsPlan *plan, const Datum *values, const char *nulls, bool latest);
 /* whether the error is a duplicate in that unique index of cms, or in a partition of it */

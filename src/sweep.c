@@ -13,8 +13,11 @@
 #include "commands/async.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "storage/latch.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #include "args.h"
 #include "job.h"
@@ -23,11 +26,22 @@
 #include "org.h"
 #include "plan.h"
 #include "result.h"
+#include "subxact.h"
 #include "sweep.h"
 #include "sweep_run.h"
 
 #define PARTS 4
 #define CHANNEL "cms_outbox"
+
+/* So many coupons are worth a subtransaction. */
+#define MANY_COUPONS 1000
+
+/*
+ * How often one looks again for what another session finds to do; the first time after so many ms,
+ * then after twice as many each. That is 2.5 s, some batches.
+ */
+#define MOST_LOOKS 7
+#define LOOK_AGAIN 20
 
 /*
  * Offers whose counters one call locks: the server has only so many locks. What is beyond is left to
@@ -43,6 +57,8 @@ static const CmsSweepPart *const parts[PARTS] = {&cms_sweep_of_holds,
 												 &cms_sweep_of_reminders,
 												 &cms_sweep_of_offer_reminders};
 
+static void commit_without_waiting(void);
+static void look_away(long ms);
 static int64 run_part(const CmsSweepPart *part, int64 how_many, TimestampTz at, int org);
 static int *orgs_of(int org, int *count);
 static int64 run_org(const CmsSweepPart *part, CmsSweep *sweep);
@@ -51,6 +67,12 @@ static int how_many_of(FunctionCallInfo fcinfo);
 
 static CmsPlan my_orgs = {"SELECT o.org_id FROM unnest(cms.cms_my_orgs()) o (org_id) ORDER BY 1",
 						  0};
+
+/*
+ * Whether another transaction was finding out what there is to do when a part was run last: nobody
+ * sees that before it has committed.
+ */
+static bool others_plan = false;
 
 /* the parts as the caller runs them, in the order of "parts" */
 static CmsPlan steps[PARTS] = {
@@ -98,7 +120,8 @@ cms_sweep(PG_FUNCTION_ARGS)
  * cms_sweep_all(how_many, at, org, INOUT rows)
  *
  * Not a definer, because such a procedure cannot commit; it has the caller's rights, and so calls
- * the sweeps as anybody could. A part is over when it did less than it might have.
+ * the sweeps as anybody could. A part is over when it did less than it might have, unless another
+ * session has just found out what there is to do: then it takes its share, once that is committed.
  */
 Datum
 cms_sweep_all(PG_FUNCTION_ARGS)
@@ -120,24 +143,56 @@ cms_sweep_all(PG_FUNCTION_ARGS)
 		cms_job_commit();
 	for (int i = 0; i < PARTS; i++)
 	{
-		int64 done;
+		int looks = 0;
 
-		do
+		for (;;)
 		{
+			int64 done;
+
 			CHECK_FOR_INTERRUPTS();
+			if (commits)
+				commit_without_waiting();
+			others_plan = false;
 			cms_plan_run(&steps[i], arguments, argument_nulls, false);
 			done = cms_row_int64(0, 1, 0);
 			rows += done;
 			SPI_freetuptable(SPI_tuptable);
 			if (commits)
 				cms_job_commit();
-		} while (done >= how_many ||
-				 (commits && parts[i] == &cms_sweep_of_holds && done >= MOST_OFFERS));
+			if (done >= how_many ||
+				(commits && parts[i] == &cms_sweep_of_holds && done >= MOST_OFFERS))
+				continue;
+			if (!commits || !others_plan || looks >= MOST_LOOKS)
+				break;
+			look_away(LOOK_AGAIN << looks++);
+		}
 	}
 	SPI_finish();
 
 	values[0] = Int64GetDatum(rows);
 	PG_RETURN_DATUM(cms_result_row(fcinfo, caller, values, nulls));
+}
+
+/*
+ * What a sweep did and how far it came are in one transaction, so what a crash takes of it is done
+ * again. A sender that saw a message of it commits later: its commit is flushed together with all that
+ * is before it in the log. So a batch need not wait for the disk. The setting ends with the transaction:
+ * what the caller has written before is committed by then, and what it writes after is its own.
+ */
+static void
+commit_without_waiting(void)
+{
+	(void) set_config_option(
+		"synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
+/* Between transactions: nothing is held. */
+static void
+look_away(long ms)
+{
+	(void) WaitLatch(
+		MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
 }
 
 /* On a standby there is nothing to do: what is swept on the primary arrives. */
@@ -204,8 +259,13 @@ run_org(const CmsSweepPart *part, CmsSweep *sweep)
 bool
 cms_sweep_may_plan(CmsSweep *sweep, const CmsSweepPart *part)
 {
-	if (sweep->orgs == 0 || !cms_try_lock(sweep->org, lock_of(part), ExclusiveLock))
+	if (sweep->orgs == 0)
 		return false;
+	if (!cms_try_lock(sweep->org, lock_of(part), ExclusiveLock))
+	{
+		others_plan = true;
+		return false;
+	}
 	sweep->orgs--;
 	return true;
 }
@@ -215,6 +275,24 @@ cms_sweep_planned_nothing(CmsSweep *sweep, const CmsSweepPart *part)
 {
 	cms_unlock(sweep->org, lock_of(part), ExclusiveLock);
 	sweep->orgs++;
+}
+
+/*
+ * Where messages are queued for the first time it is left to the unique index to find one that is
+ * there, which takes less than to look for each; then all of the piece is done anew.
+ */
+int64
+cms_sweep_insert(CmsPlan *plan, CmsParams *params, int64 coupons, bool *fresh)
+{
+	cms_param_bool(params, true);
+	if (*fresh && coupons >= MANY_COUPONS)
+	{
+		if (cms_subxact_insert(plan, params->values, params->nulls, false))
+			return (int64) SPI_processed;
+		*fresh = false;
+	}
+	params->values[params->count - 1] = BoolGetDatum(false);
+	return (int64) cms_plan_write(plan, params->values, params->nulls);
 }
 
 static int

@@ -8,6 +8,8 @@
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 
+#include "plan.h"
+
 /* A run of a sweep for one org. */
 typedef struct CmsSweep
 {
@@ -41,6 +43,12 @@ extern Datum cms_sweep_call(FunctionCallInfo fcinfo, const CmsSweepPart *part);
 extern bool cms_sweep_may_plan(CmsSweep *sweep, const CmsSweepPart *part);
 /* There was nothing: the next transaction may look. */
 extern void cms_sweep_planned_nothing(CmsSweep *sweep, const CmsSweepPart *part);
+
+/*
+ * Inserts the messages of a piece of so many coupons; the last parameter of the statement, which is
+ * added here, says whether it need not look which are there. fresh: as far as one knows, none is.
+ */
+extern int64 cms_sweep_insert(CmsPlan *plan, CmsParams *params, int64 coupons, bool *fresh);
 
 /* The digest of an offer's counters, as a scalar subquery; "o" is the row of cms.offer or of another table with its key. */
 #define CMS_SWEEP_COUNTERS(O, MORE)                                                                           \

@@ -51,6 +51,7 @@ typedef struct Book
 	CmsRange range;
 	CmsPlace place;
 	bool notify;
+	bool fresh; /* no notice is queued where it goes */
 	int64 ended;
 	int64 unredeemed;
 	int64 notified;
@@ -67,7 +68,7 @@ static bool reopen_book(const CmsSweep *sweep, int64 offer_id, DateADT day, cons
 static bool take_book(const CmsSweep *sweep, Book *book);
 static void go_on(CmsSweep *sweep, Book *book);
 static int64
-notify(const CmsSweep *sweep, const Book *book, const CmsOffer *offer, const CmsPiece *piece);
+notify(const CmsSweep *sweep, Book *book, const CmsOffer *offer, const CmsPiece *piece);
 static void leave_book(const CmsSweep *sweep, const Book *book);
 
 PG_FUNCTION_INFO_V1(cms_sweep_expired);
@@ -169,7 +170,7 @@ static CmsPlan settle_books = {
 /* not one that a sweep of a later time has opened: for this one the day is not over */
 static CmsPlan next_book = {
 	"SELECT b.offer_id, b.ended_on, b.range_from, b.range_to, b.at_end, b.at_coupon,"
-	" b.notify AND o.expiry_notice"
+	" b.notify AND o.expiry_notice, b.counted_at IS NULL"
 	" FROM cms.offer_expiry b JOIN cms.offer o ON o.org_id = b.org_id AND o.offer_id = b.offer_id"
 	" JOIN cms.org g ON g.org_id = b.org_id"
 	" WHERE b.org_id = $1 AND NOT b.done AND cms.cms_day_start(b.ended_on + 1, g.time_zone) <= $2"
@@ -209,18 +210,18 @@ static CmsPlan keep_book = {
 	" WHERE c.org_id = $1 AND c.offer_id = $2 AND " WHOSE                                               \
 	"  AND c.coupon_id > $4 AND c.coupon_id <= $5 AND c.issued_at IS NOT NULL AND c.revoked_at IS NULL" \
 	"  AND c.customer_id IS NOT NULL AND ($6 IS NULL OR c.uses + c.forfeited_uses < $6)"                \
-	"  AND (SELECT m.message_id FROM cms.outbox m WHERE m.org_id = c.org_id"                            \
+	"  AND ($11 OR (SELECT m.message_id FROM cms.outbox m WHERE m.org_id = c.org_id"                    \
 	"   AND m.coupon_id = c.coupon_id AND m.for_day = $7"                                               \
-	"   AND m.kind = 'EXPIRY_NOTICE' AND m.status <> 'CANCELLED') IS NULL"                              \
+	"   AND m.kind = 'EXPIRY_NOTICE' AND m.status <> 'CANCELLED') IS NULL)"                             \
 	" ORDER BY c.expires_at, c.coupon_id"
 #define NOTIFY_TYPES                                                                          \
 	{                                                                                         \
 		INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID, INT4OID, DATEOID, TIMESTAMPTZOID, \
-			TIMESTAMPTZOID, TIMESTAMPTZOID                                                    \
+			TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID                                           \
 	}
 
-static CmsPlan notify_at_end = {NOTIFY("c.expires_at = $3"), 10, NOTIFY_TYPES};
-static CmsPlan notify_without_end = {NOTIFY("c.expires_at IS NULL"), 10, NOTIFY_TYPES};
+static CmsPlan notify_at_end = {NOTIFY("c.expires_at = $3"), 11, NOTIFY_TYPES};
+static CmsPlan notify_without_end = {NOTIFY("c.expires_at IS NULL"), 11, NOTIFY_TYPES};
 
 /*
  * cms_sweep_expired(how_many, at, org)
@@ -442,6 +443,7 @@ take_book(const CmsSweep *sweep, Book *book)
 	book->place.end = cms_row_timestamptz(0, 5, DT_NOBEGIN);
 	book->place.coupon = cms_row_int64(0, 6, 0);
 	book->notify = cms_row_bool(0, 7, false);
+	book->fresh = cms_row_bool(0, 8, false);
 	return true;
 }
 
@@ -459,6 +461,7 @@ go_on(CmsSweep *sweep, Book *book)
 						 &book->range,
 						 &book->place,
 						 Min(PIECE, sweep->how_many - sweep->done),
+						 true,
 						 &piece))
 		{
 			book->over = true;
@@ -473,7 +476,7 @@ go_on(CmsSweep *sweep, Book *book)
 
 /* An end that was moved since the book was opened is left to the next look at it. */
 static int64
-notify(const CmsSweep *sweep, const Book *book, const CmsOffer *offer, const CmsPiece *piece)
+notify(const CmsSweep *sweep, Book *book, const CmsOffer *offer, const CmsPiece *piece)
 {
 	TimestampTz end = cms_walk_effective_end(offer, piece->end);
 	TimestampTz send_before;
@@ -496,10 +499,10 @@ notify(const CmsSweep *sweep, const Book *book, const CmsOffer *offer, const Cms
 	cms_param_instant(&params, end);
 	cms_param_instant(&params, send_before);
 	cms_param_instant(&params, sweep->at);
-	return (int64) cms_plan_write(TIMESTAMP_IS_NOEND(piece->end) ? &notify_without_end
-																 : &notify_at_end,
-								  params.values,
-								  params.nulls);
+	return cms_sweep_insert(TIMESTAMP_IS_NOEND(piece->end) ? &notify_without_end : &notify_at_end,
+							&params,
+							piece->coupons,
+							&book->fresh);
 }
 
 static void

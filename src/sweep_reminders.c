@@ -40,6 +40,7 @@ typedef struct Pass
 	char *channel;
 	int days_before;
 	bool is_due; /* also by the reminder as it is now */
+	bool fresh;  /* nothing is queued where it goes */
 	int64 looked_at;
 	int64 queued;
 	bool over;
@@ -49,8 +50,7 @@ static void sweep_org(CmsSweep *sweep);
 static bool plan_passes(const CmsSweep *sweep);
 static bool take_pass(const CmsSweep *sweep, Pass *pass);
 static void go_on(CmsSweep *sweep, Pass *pass);
-static int64
-queue(const CmsSweep *sweep, const Pass *pass, const CmsOffer *offer, const CmsPiece *piece);
+static int64 queue(const CmsSweep *sweep, Pass *pass, const CmsOffer *offer, const CmsPiece *piece);
 static void leave_pass(const CmsSweep *sweep, const Pass *pass, TimestampTz began);
 
 PG_FUNCTION_INFO_V1(cms_sweep_reminders);
@@ -104,7 +104,8 @@ static CmsPlan next_pass = {
 	" r.channel, r.days_before, o.status = 'ACTIVE'"
 	"  AND cms.cms_due_at(p.for_day - r.days_before, r.time_of_day, g.time_zone) <= $2"
 	"  AND cms.cms_due_at(p.for_day - r.days_before, r.time_of_day, g.time_zone) >="
-	"   cms.cms_day_start(($2 AT TIME ZONE g.time_zone)::date, g.time_zone)"
+	"   cms.cms_day_start(($2 AT TIME ZONE g.time_zone)::date, g.time_zone),"
+	" p.next_pass_at IS NULL"
 	" FROM cms.reminder_pass p"
 	" JOIN cms.offer_reminder r ON r.org_id = p.org_id AND r.offer_id = p.offer_id AND r.reminder_id = p.reminder_id"
 	" JOIN cms.offer o ON o.org_id = p.org_id AND o.offer_id = p.offer_id"
@@ -117,7 +118,7 @@ static CmsPlan next_pass = {
 static CmsPlan keep_pass = {
 	"UPDATE cms.reminder_pass SET at_end = $5, at_coupon = $6, done = $7, looked_at = looked_at + $8,"
 	" queued = queued + $9, busy = busy + $10,"
-	" next_pass_at = CASE WHEN $7 THEN $11 + (busy + $10) * $12 END"
+	" next_pass_at = CASE WHEN $7 THEN $11 + (busy + $10) * $12 ELSE next_pass_at END"
 	" WHERE org_id = $1 AND offer_id = $2 AND reminder_id = $3 AND for_day = $4",
 	12,
 	{INT4OID,
@@ -144,18 +145,18 @@ static CmsPlan keep_pass = {
 	"  AND c.coupon_id > $4 AND c.coupon_id <= $5 AND c.issued_at IS NOT NULL AND c.revoked_at IS NULL" \
 	"  AND c.issued_at <= $11 AND c.customer_id IS NOT NULL"                                            \
 	"  AND ($6 IS NULL OR c.uses + c.forfeited_uses < $6)"                                              \
-	"  AND (SELECT m.message_id FROM cms.outbox m WHERE m.org_id = c.org_id"                            \
+	"  AND ($14 OR (SELECT m.message_id FROM cms.outbox m WHERE m.org_id = c.org_id"                    \
 	"   AND m.coupon_id = c.coupon_id AND m.reminder_id = $8 AND m.for_day = $10"                       \
-	"   AND m.kind = 'REMINDER' AND m.status <> 'CANCELLED') IS NULL"                                   \
+	"   AND m.kind = 'REMINDER' AND m.status <> 'CANCELLED') IS NULL)"                                  \
 	" ORDER BY c.expires_at, c.coupon_id"
 #define QUEUE_TYPES                                                                             \
 	{                                                                                           \
 		INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID, INT4OID, TEXTOID, INT8OID, INT4OID, \
-			DATEOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID                             \
+			DATEOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID                    \
 	}
 
-static CmsPlan queue_at_end = {QUEUE("c.expires_at = $3"), 13, QUEUE_TYPES};
-static CmsPlan queue_without_end = {QUEUE("c.expires_at IS NULL"), 13, QUEUE_TYPES};
+static CmsPlan queue_at_end = {QUEUE("c.expires_at = $3"), 14, QUEUE_TYPES};
+static CmsPlan queue_without_end = {QUEUE("c.expires_at IS NULL"), 14, QUEUE_TYPES};
 
 /*
  * cms_sweep_reminders(how_many, at, org)
@@ -217,6 +218,7 @@ take_pass(const CmsSweep *sweep, Pass *pass)
 	pass->channel = cms_row_text(0, 8);
 	pass->days_before = cms_row_int32(0, 9, 0);
 	pass->is_due = cms_row_bool(0, 10, false);
+	pass->fresh = cms_row_bool(0, 11, false);
 	return true;
 }
 
@@ -243,6 +245,7 @@ go_on(CmsSweep *sweep, Pass *pass)
 						 &range,
 						 &pass->place,
 						 Min(PIECE, sweep->how_many - sweep->done),
+						 false,
 						 &piece))
 		{
 			pass->over = true;
@@ -256,7 +259,7 @@ go_on(CmsSweep *sweep, Pass *pass)
 
 /* Also of what is due before its coupon ends, but looked at after it, nothing is queued. */
 static int64
-queue(const CmsSweep *sweep, const Pass *pass, const CmsOffer *offer, const CmsPiece *piece)
+queue(const CmsSweep *sweep, Pass *pass, const CmsOffer *offer, const CmsPiece *piece)
 {
 	TimestampTz end = cms_walk_effective_end(offer, piece->end);
 	CmsParams params = {0};
@@ -278,10 +281,10 @@ queue(const CmsSweep *sweep, const Pass *pass, const CmsOffer *offer, const CmsP
 	cms_param_instant(&params, pass->due_at);
 	cms_param_instant(&params, Min(pass->send_before, end));
 	cms_param_instant(&params, sweep->at);
-	return (int64) cms_plan_write(TIMESTAMP_IS_NOEND(piece->end) ? &queue_without_end
-																 : &queue_at_end,
-								  params.values,
-								  params.nulls);
+	return cms_sweep_insert(TIMESTAMP_IS_NOEND(piece->end) ? &queue_without_end : &queue_at_end,
+							&params,
+							piece->coupons,
+							&pass->fresh);
 }
 
 static void

@@ -32,17 +32,25 @@ static CmsPlan next_end = {
 	4,
 	{INT4OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
-#define LOOK(WHOSE)                                                                               \
-	"SELECT count(*), max(p.coupon_id), count(*) FILTER (WHERE p.uses = 0)"                       \
-	" FROM (SELECT c.coupon_id, c.uses FROM cms.coupon c WHERE c.org_id = $1 AND c.offer_id = $2" \
-	"  AND " WHOSE " AND c.coupon_id > $4 AND c.issued_at IS NOT NULL AND c.revoked_at IS NULL"   \
-	"  ORDER BY c.expires_at, c.coupon_id LIMIT $5) p"
+/* Uses are not in the index: without them pages that nobody has changed lately need not be read. */
+#define LOOK(USES, WHOSE)                                                                      \
+	{                                                                                          \
+		"SELECT count(*), max(p.coupon_id), count(*) FILTER (WHERE p.uses = 0)"                \
+		" FROM (SELECT c.coupon_id, " USES " AS uses FROM cms.coupon c WHERE c.org_id = $1"    \
+		"  AND c.offer_id = $2 AND " WHOSE " AND c.coupon_id > $4 AND c.issued_at IS NOT NULL" \
+		"  AND c.revoked_at IS NULL ORDER BY c.expires_at, c.coupon_id LIMIT $5) p",           \
+			5,                                                                                 \
+		{                                                                                      \
+			INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID                                 \
+		}                                                                                      \
+	}
+#define AT_END "c.expires_at = $3"
+#define WITHOUT_END "c.expires_at IS NULL"
 
-static CmsPlan look_at_end = {
-	LOOK("c.expires_at = $3"), 5, {INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID}};
-
-static CmsPlan look_without_end = {
-	LOOK("c.expires_at IS NULL"), 5, {INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID}};
+static CmsPlan look_at_end = LOOK("NULL::int", AT_END);
+static CmsPlan look_without_end = LOOK("NULL::int", WITHOUT_END);
+static CmsPlan look_at_uses_at_end = LOOK("c.uses", AT_END);
+static CmsPlan look_at_uses_without_end = LOOK("c.uses", WITHOUT_END);
 
 void
 cms_walk_range(const CmsOffer *offer, DateADT day, CmsRange *range)
@@ -88,9 +96,12 @@ cms_walk_next_end(int org, int64 offer_id, TimestampTz after, TimestampTz to, Ti
 }
 
 bool
-cms_walk_on(int org, int64 offer_id, const CmsRange *range, CmsPlace *place, int64 most,
+cms_walk_on(int org, int64 offer_id, const CmsRange *range, CmsPlace *place, int64 most, bool uses,
 			CmsPiece *piece)
 {
+	CmsPlan *at_end = uses ? &look_at_uses_at_end : &look_at_end;
+	CmsPlan *without_end = uses ? &look_at_uses_without_end : &look_without_end;
+
 	if (range->empty)
 		return false;
 	for (;;)
@@ -100,7 +111,7 @@ cms_walk_on(int org, int64 offer_id, const CmsRange *range, CmsPlace *place, int
 		CHECK_FOR_INTERRUPTS();
 		if (place->end > range->from && place->coupon < LAST_COUPON)
 		{
-			look(open ? &look_without_end : &look_at_end, org, offer_id, place, most, piece);
+			look(open ? without_end : at_end, org, offer_id, place, most, piece);
 			place->coupon = piece->coupons < most ? LAST_COUPON : piece->last;
 			if (piece->coupons > 0)
 				return true;

@@ -31,7 +31,7 @@ typedef struct CmsPiece
 	int64 after;      /* the number of the first is above */
 	int64 last;       /* the number of the last */
 	int64 coupons;    /* how many: issued, and not revoked */
-	int64 unredeemed; /* those of them without a live use */
+	int64 unredeemed; /* those of them without a live use; only where uses are looked at */
 } CmsPiece;
 
 extern void cms_walk_range(const CmsOffer *offer, DateADT day, CmsRange *range);
@@ -44,6 +44,6 @@ extern bool
 cms_walk_next_end(int org, int64 offer_id, TimestampTz after, TimestampTz to, TimestampTz *end);
 /* the next piece of at most so many coupons, and the place after it; false: the walk is over */
 extern bool cms_walk_on(int org, int64 offer_id, const CmsRange *range, CmsPlace *place, int64 most,
-						CmsPiece *piece);
+						bool uses, CmsPiece *piece);
 
 #endif

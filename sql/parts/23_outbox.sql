@@ -37,11 +37,12 @@ CREATE TABLE cms.outbox (
 );
 ALTER SEQUENCE cms.message_id_seq OWNED BY cms.outbox.message_id;
 ALTER SEQUENCE cms.lease_seq OWNED BY cms.outbox.lease;
--- Each once, whoever queues it. What was cancelled was not sent, so it may be queued anew.
+-- Each once, whoever queues it. What was cancelled was not sent, so it may be queued anew. The coupon is last, because
+-- sweeps go through those of a reminder and day in the order of their numbers.
 CREATE UNIQUE INDEX outbox_reminder_is_queued_once
-	ON cms.outbox (org_id, coupon_id, reminder_id, for_day) WHERE kind = 'REMINDER' AND status <> 'CANCELLED';
+	ON cms.outbox (org_id, for_day, reminder_id, coupon_id) WHERE kind = 'REMINDER' AND status <> 'CANCELLED';
 CREATE UNIQUE INDEX outbox_expiry_notice_is_queued_once
-	ON cms.outbox (org_id, coupon_id, for_day) WHERE kind = 'EXPIRY_NOTICE' AND status <> 'CANCELLED';
+	ON cms.outbox (org_id, for_day, coupon_id) WHERE kind = 'EXPIRY_NOTICE' AND status <> 'CANCELLED';
 CREATE UNIQUE INDEX outbox_offer_reminder_is_queued_once
 	ON cms.outbox (org_id, offer_id, poc_id, days_before, for_day) WHERE kind = 'OFFER_REMINDER' AND status <> 'CANCELLED';
 -- these may come again, but not while the one before is on its way

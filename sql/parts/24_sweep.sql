@@ -34,7 +34,7 @@ COMMENT ON COLUMN cms.reminder_pass.at_coupon IS 'The last coupon of that end it
 COMMENT ON COLUMN cms.reminder_pass.looked_at IS 'Coupons looked at, in all passes.';
 COMMENT ON COLUMN cms.reminder_pass.queued IS 'Messages queued, in all passes.';
 COMMENT ON COLUMN cms.reminder_pass.busy IS 'Time that this pass has taken.';
-COMMENT ON COLUMN cms.reminder_pass.next_pass_at IS 'From when another pass may begin: passes take at most a twentieth of the time.';
+COMMENT ON COLUMN cms.reminder_pass.next_pass_at IS 'From when another pass may begin: passes take at most a twentieth of the time. NULL: the first is not finished.';
 
 CREATE TABLE cms.offer_expiry (
 	org_id     int    NOT NULL,

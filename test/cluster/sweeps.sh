@@ -168,9 +168,39 @@ SQL
 	sql -c 'DROP FUNCTION note_level CASCADE' -c 'DROP TABLE level' 2>/dev/null
 }
 
+# What is due is seen by others when it is committed by who has found it; a call that comes before waits for its share.
+share() {
+	begin_org
+	psql -X -q >/dev/null <<-SQL &
+		SET application_name = 'first';
+		BEGIN;
+		SELECT cms.cms_sweep_reminders(1, '2020-06-16 12:00+00', $org);
+		SELECT pg_sleep(1);
+		COMMIT;
+	SQL
+	until sql -c "SELECT 'sleeps' FROM pg_stat_activity WHERE application_name = 'first' AND wait_event = 'PgSleep'" | grep -q sleeps ||
+		! kill -0 $! 2>/dev/null; do sleep 0.01; done
+	sql >"$work/second" <<-SQL
+		DO \$\$
+		DECLARE
+			done bigint;
+		BEGIN
+			CALL cms.cms_sweep_all(1000, '2020-06-16 12:00+00', $org, done);
+			PERFORM set_config('sweeps.told', current_setting('synchronous_commit'), false);
+		END
+		\$\$;
+		SHOW sweeps.told;
+	SQL
+	wait
+	is_empty 'a second session does what the first has found' "SELECT * FROM cms.reminder_pass WHERE org_id = $org AND NOT done"
+	if grep -qx on "$work/second"; then ok 'commits after a sweep wait for the disk'; else not_ok 'commits after a sweep wait for the disk'; fi
+	judge 'two sessions'
+}
+
 levels
 play 'read committed' 64 30
 play 'repeatable read' 8 60
 play 'serializable' 8 60
 kill_sweeps
+share
 exit "$failed"

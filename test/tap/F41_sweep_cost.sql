@@ -1,6 +1,6 @@
 -- F40, F41: a sweep reads what is due, by its index, whatever else the table has; an idle one reads no coupon.
 BEGIN;
-SELECT plan(23);
+SELECT plan(29);
 \ir lib/scene.psql
 SELECT play_org('UTC');
 
@@ -61,6 +61,32 @@ SELECT reads_at_most($$ cms.cms_sweep_reminders(50, '2026-06-26 12:00 UTC') $$, 
 SELECT done FROM reads($$ cms.cms_sweep_expired(10000, '2026-06-30 00:00 UTC') $$);
 SELECT reads_at_most($$ cms.cms_sweep_expired(50, '2026-07-01 00:00 UTC') $$, 50, 'a part of the offer''s book');
 SELECT reads_at_most($$ cms.cms_sweep_expired(50, '2026-07-01 00:00 UTC') $$, 50, 'the next part of it');
+
+-- Where nothing was queued before, nobody looks for it; what is there after all is not queued twice.
+CREATE FUNCTION messages(offer text, kind text) RETURNS text
+LANGUAGE sql AS $$
+	SELECT count(*) || ' of ' || count(DISTINCT m.coupon_id) FROM cms.outbox m
+	WHERE m.org_id = current_setting('cms.org')::int AND m.offer_id = o(offer) AND m.kind = messages.kind
+$$;
+SELECT make_offer('many', '{"expires_on": "2027-06-30", "expiry_notice": true}');
+INSERT INTO cms.offer_reminder (offer_id, days_before, channel, content) VALUES (o('many'), 9, 'SMS', 'x');
+SELECT fill('many', 300, 2500);
+SELECT is(cms.cms_sweep_reminders(at => '2027-03-19 12:00 UTC'), 2500::bigint, 'many at once');
+SELECT is(messages('many', 'REMINDER'), '2500 of 2500', 'a message for each');
+SELECT FROM cms.cms_sweep_reminders(at => '2027-03-22 12:00 UTC');
+UPDATE cms.offer_reminder SET days_before = 4 WHERE offer_id = o('many');
+INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, customer_id, nth, issued_at, expires_at)
+SELECT org_id, nextval('cms.coupon_id_seq'), offer_id, md5(code), 'late ' || customer_id, 1, issued_at, expires_at
+FROM cms.coupon WHERE offer_id = o('many') LIMIT 5;
+SELECT is(cms.cms_sweep_reminders(at => '2027-03-24 12:00 UTC'), 2505::bigint, 'the reminder comes again, for the same day');
+SELECT is(messages('many', 'REMINDER'), '2505 of 2505', 'to those who had none');
+SELECT FROM cms.cms_sweep_expired(100000, '2027-03-29 12:00 UTC');
+SELECT is(messages('many', 'EXPIRY_NOTICE'), '2505 of 2505', 'a notice for each');
+SET LOCAL session_replication_role = replica;
+UPDATE cms.offer_expiry SET done = false, counted_at = NULL, at_end = '-infinity', at_coupon = 0 WHERE offer_id = o('many');
+RESET session_replication_role;
+SELECT FROM cms.cms_sweep_expired(100000, '2027-03-29 12:00 UTC');
+SELECT is(messages('many', 'EXPIRY_NOTICE'), '2505 of 2505', 'and no other when they are gone through as if for the first time');
 
 SELECT * FROM finish();
 ROLLBACK;
