@@ -84,7 +84,7 @@ bench-bulk: packages ## making, issuing and removing millions beside COPY (TESTS
 	@test/server run --release --fsync --set shared_buffers=1GB --set checkpoint_timeout=60min --set max_wal_size=100GB -- \
 		test/bench/bulk $(TESTS)
 
-bench-sweep: packages ## reminders found and queued, idle sweeps, redemptions beside (TESTS="found idle beside")
+bench-sweep: packages ## reminders found and queued, idle sweeps, redemptions beside (TESTS="found idle …")
 	@test/server run --release --fsync --set shared_buffers=1GB --set checkpoint_timeout=60min --set max_wal_size=100GB -- \
 		test/bench/sweep $(TESTS)
 

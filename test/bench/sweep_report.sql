@@ -1,7 +1,9 @@
 -- Tables in Markdown, of what test/bench/sweep has noted in these:
 -- table found: CREATE TEMP TABLE found (name text, sessions int, round text, due bigint, seconds float, processor float, index_rows bigint, seq_scans bigint);
 -- table idle: CREATE TEMP TABLE idle (ms float);
--- table beside: CREATE TEMP TABLE beside (what text, round int, calls bigint, p50 float, p99 float);
+-- table beside: CREATE TEMP TABLE beside (name text, what text, round int, calls bigint, p50 float, p99 float);
+-- table midnight: CREATE TEMP TABLE midnight (coupons bigint, seconds float, processor float, mb bigint);
+-- table waits: CREATE TEMP TABLE waits (name text, what text, who text, event text, samples bigint);
 \set QUIET on
 \pset tuples_only on
 \pset format unaligned
@@ -19,8 +21,9 @@ SELECT format('| processor time a reminder in the large table, of that in the sm
 FROM median l JOIN median s USING (sessions) WHERE l.name = 'bench_large' AND s.name = 'bench_small' AND sessions = 1;
 SELECT format('| an idle sweep | 5 ms | %s ms |', to_char(percentile_cont(0.5) WITHIN GROUP (ORDER BY ms), 'FM990.00')) FROM idle HAVING count(*) > 0;
 SELECT format('| p99 of a redemption during a sweep, of that without | | %s |', to_char(w.p99 / a.p99, 'FM990.00'))
-FROM (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY p99) AS p99 FROM beside WHERE what = 'sweep') w,
-	(SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY p99) AS p99 FROM beside WHERE what = 'alone') a WHERE a.p99 IS NOT NULL;
+FROM (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY p99) AS p99 FROM beside WHERE name = 'beside' AND what = 'sweep') w,
+	(SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY p99) AS p99 FROM beside WHERE name = 'beside' AND what = 'alone') a WHERE a.p99 IS NOT NULL;
+SELECT format('| growth of the memory of the session that sweeps %s coupons of one midnight | | %s MB |', to_char(coupons, 'FM999,999,990'), mb) FROM midnight;
 
 SELECT E'\n| table | sessions | reminders/s | least – most | processor µs a reminder | index entries read a reminder | scans of the table |'
 	|| E'\n|---|--:|--:|--:|--:|--:|--:|' WHERE EXISTS (SELECT FROM found);
@@ -33,6 +36,18 @@ SELECT format(E'| median | %s |\n| 99 of 100 below | %s |', to_char(percentile_c
 	to_char(percentile_cont(0.99) WITHIN GROUP (ORDER BY ms), 'FM990.00')) FROM idle HAVING count(*) > 0;
 
 SELECT E'\n| redemptions | calls | p50 ms | p99 ms |\n|---|--:|--:|--:|' WHERE EXISTS (SELECT FROM beside);
-SELECT format('| %s | %s | %s | %s |', CASE what WHEN 'alone' THEN 'alone' ELSE 'while reminders are swept' END, sum(calls),
+SELECT format('| %s | %s | %s | %s |', CASE WHEN what = 'alone' THEN 'alone' WHEN name = 'beside' THEN 'while reminders are swept'
+	ELSE 'while the coupons of a midnight are swept' END, sum(calls),
 	to_char(percentile_cont(0.5) WITHIN GROUP (ORDER BY p50), 'FM990.00'), to_char(percentile_cont(0.5) WITHIN GROUP (ORDER BY p99), 'FM990.00'))
-FROM beside GROUP BY what ORDER BY what;
+FROM beside GROUP BY name, what ORDER BY name, what;
+
+SELECT E'\n| midnight: coupons | coupons/s | processor µs a coupon | memory |\n|--:|--:|--:|--:|' WHERE EXISTS (SELECT FROM midnight);
+SELECT format('| %s | %s | %s | + %s MB |', to_char(coupons, 'FM999,999,990'), to_char(coupons / seconds, 'FM999,999,990'),
+	to_char(processor * 1e6 / coupons, 'FM990.00'), mb) FROM midnight;
+
+SELECT E'\n| case | | who | is at work, or waits for (looked at every 50 ms) |\n|---|---|---|---|' WHERE EXISTS (SELECT FROM waits);
+SELECT format('| %s | %s | %s | %s |', name, what, who, string_agg(format('%s %s %%', CASE event WHEN '-' THEN 'work' ELSE event END, round(share)), ', '
+	ORDER BY share DESC))
+FROM (SELECT name, what, who, event, 100 * sum(samples) / sum(sum(samples)) OVER (PARTITION BY name, what, who) AS share
+	FROM waits GROUP BY name, what, who, event) s
+WHERE share >= 2 GROUP BY name, what, who ORDER BY name, what, who;
