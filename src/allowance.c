@@ -58,7 +58,8 @@ static CmsPlan find = {
 	"SELECT u.uses, u.held_until, u.changes FROM cms.customer_use u WHERE u.org_id = $1 AND u.offer_id = $2"
 	" AND u.customer_id = $3 AND u.coupon_id = $4 AND u.epoch = $5",
 	5,
-	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID}};
+	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID},
+	.is_hot = true};
 
 static CmsPlan count_uses = {
 	"SELECT " COUNTED_USES ", " LAST_HOLD, 4, {INT4OID, INT8OID, TEXTOID, INT8OID}};
@@ -91,7 +92,8 @@ static CmsPlan update = {
 	" WHERE org_id = $1 AND offer_id = $2 AND customer_id = $3 AND coupon_id = $4"
 	" AND epoch = $7 AND changes = $8",
 	8,
-	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID, TIMESTAMPTZOID, INT4OID, INT4OID}};
+	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID, TIMESTAMPTZOID, INT4OID, INT4OID},
+	.is_hot = true};
 
 static CmsPlan take_back = {
 	"UPDATE cms.customer_use SET uses = uses - 1, changes = changes + 1"

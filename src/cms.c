@@ -8,6 +8,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
+#include "direct.h"
 #include "org.h"
 #include "plan.h"
 
@@ -28,6 +29,17 @@ _PG_init(void)
 		0,
 		0,
 		PG_INT32_MAX,
+		PGC_USERSET,
+		0,
+		NULL,
+		NULL,
+		NULL);
+	DefineCustomBoolVariable(
+		"cms.direct",
+		"Run statements that find one row by its key without setting up the executor.",
+		"Off, all statements within the functions of cms can be watched, as by auto_explain.",
+		&cms_direct_setting,
+		true,
 		PGC_USERSET,
 		0,
 		NULL,

@@ -33,4 +33,50 @@
 #define CMS_BACKEND_NUMBER ((int) MyBackendId)
 #endif
 
+/* What an UPDATE has to tell indexes: nothing, all, or from 16 those that only summarize. For direct.c. */
+#if PG_VERSION_NUM >= 160000
+#define CmsIndexesToUpdate TU_UpdateIndexes
+#define CMS_ALL_INDEXES TU_All
+#define CMS_INSERT_INDEX_TUPLES(result, row, state, is_update, which) \
+	ExecInsertIndexTuples(                                            \
+		result, row, state, is_update, false, NULL, NIL, (which) == TU_Summarizing)
+#else
+#define CmsIndexesToUpdate bool
+#define CMS_ALL_INDEXES true
+#define CMS_INSERT_INDEX_TUPLES(result, row, state, is_update, which) \
+	ExecInsertIndexTuples(result, row, state, is_update, false, NULL, NIL)
+#endif
+
+/* PostgreSQL 16 keeps rights apart from the range table, 18 what is left of it after pruning. */
+#if PG_VERSION_NUM >= 180000
+#define CMS_INIT_RANGE_TABLE(state, statement) \
+	ExecInitRangeTable(state,                  \
+					   (statement)->rtable,    \
+					   (statement)->permInfos, \
+					   bms_copy((statement)->unprunableRelids))
+#elif PG_VERSION_NUM >= 160000
+#define CMS_INIT_RANGE_TABLE(state, statement) \
+	ExecInitRangeTable(state, (statement)->rtable, (statement)->permInfos)
+#else
+#define CMS_INIT_RANGE_TABLE(state, statement) ExecInitRangeTable(state, (statement)->rtable)
+#endif
+#if PG_VERSION_NUM >= 160000
+#define CMS_CHECK_PERMISSIONS(statement) \
+	ExecCheckPermissions((statement)->rtable, (statement)->permInfos, true)
+#else
+#define CMS_CHECK_PERMISSIONS(statement) ExecCheckRTPerms((statement)->rtable, true)
+#endif
+
+/* PostgreSQL 18 counts what an index scan does, and has virtual columns. */
+#if PG_VERSION_NUM >= 180000
+#define CMS_INDEX_BEGINSCAN(table, index, snapshot, keys) \
+	index_beginscan(table, index, snapshot, NULL, keys, 0)
+#define CMS_HAS_GENERATED_COLUMNS(constraints) \
+	((constraints)->has_generated_stored || (constraints)->has_generated_virtual)
+#else
+#define CMS_INDEX_BEGINSCAN(table, index, snapshot, keys) \
+	index_beginscan(table, index, snapshot, keys, 0)
+#define CMS_HAS_GENERATED_COLUMNS(constraints) ((constraints)->has_generated_stored)
+#endif
+
 #endif

@@ -85,7 +85,8 @@ static CmsPlan add = {
 	 INT4OID,
 	 INT8OID,
 	 NUMERICOID,
-	 INT4OID}};
+	 INT4OID},
+	.is_hot = true};
 
 /* the usual use: a narrower statement takes less time */
 static CmsPlan add_use = {
@@ -98,7 +99,8 @@ static CmsPlan add_use = {
 	" AND (budget_share IS NULL OR NOT budget_closed"
 	"  AND discount + forfeited_discount + held_discount + $5 <= budget_share)",
 	7,
-	{INT4OID, INT8OID, INT4OID, INT8OID, NUMERICOID, TIMESTAMPTZOID, INT4OID}};
+	{INT4OID, INT8OID, INT4OID, INT8OID, NUMERICOID, TIMESTAMPTZOID, INT4OID},
+	.is_hot = true};
 
 /* the usual issue, likewise */
 static CmsPlan add_issue = {
@@ -108,7 +110,8 @@ static CmsPlan add_issue = {
 	" WHERE org_id = $1 AND offer_id = $2 AND slot = $3"
 	" AND (issue_share IS NULL OR issued + $4 <= issue_share)",
 	6,
-	{INT4OID, INT8OID, INT4OID, INT8OID, INT8OID, TIMESTAMPTZOID}};
+	{INT4OID, INT8OID, INT4OID, INT8OID, INT8OID, TIMESTAMPTZOID},
+	.is_hot = true};
 
 /* and one from stock, which raises its mark */
 static CmsPlan add_issue_from_stock = {
@@ -121,7 +124,8 @@ static CmsPlan add_issue_from_stock = {
 	" WHERE org_id = $1 AND offer_id = $2 AND slot = $3"
 	" AND (issue_share IS NULL OR issued + $4 <= issue_share)",
 	8,
-	{INT4OID, INT8OID, INT4OID, INT8OID, INT8OID, TIMESTAMPTZOID, INT4OID, INT8OID}};
+	{INT4OID, INT8OID, INT4OID, INT8OID, INT8OID, TIMESTAMPTZOID, INT4OID, INT8OID},
+	.is_hot = true};
 
 static CmsPlan exists = {
 	"SELECT 1 FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 AND slot = $3",

@@ -35,13 +35,19 @@ static bool
 received_others(int org, const CmsOffer *offer, const CmsUseRequest *request, bool read_only);
 
 /* The same columns for every way of finding; the lock is the only difference between redeeming and checking. */
-#define COUPON_COLUMNS                                                                                    \
+#define COLUMNS_BUT_VERSION                                                                               \
 	"SELECT c.coupon_id, c.offer_id, c.customer_id, c.issued_at, c.expires_at, c.revoked_at IS NOT NULL," \
-	" c.uses, c.forfeited_uses, c.last_redeemed_at, c.shared, c.held_until, c.xmin, c.ctid,"              \
+	" c.uses, c.forfeited_uses, c.last_redeemed_at, c.shared, c.held_until, c.xmin, c.ctid,"
+#define COUPON_COLUMNS  \
+	COLUMNS_BUT_VERSION \
 	" (SELECT v.version FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = c.offer_id)"
 #define SELECT_COUPON COUPON_COLUMNS " FROM cms.coupon c"
-#define BY_CODE \
-	SELECT_COUPON " WHERE c.org_id = $1 AND c.code = $2 AND c.revoked_at IS NULL AND NOT c.shared"
+#define HAS_CODE " WHERE c.org_id = $1 AND c.code = $2 AND c.revoked_at IS NULL AND NOT c.shared"
+/* as a join, which needs no executor; but of a join the coupon alone is not read again when it is locked */
+#define BY_CODE                                                                   \
+	COLUMNS_BUT_VERSION                                                           \
+	" v.version FROM cms.coupon c LEFT JOIN cms.offer_version v ON v.org_id = $1" \
+	" AND v.offer_id = c.offer_id" HAS_CODE
 #define BY_CUSTOMER                                                                \
 	SELECT_COUPON                                                                  \
 	" WHERE c.org_id = $1 AND c.customer_id = $2 AND c.offer_id = $3 AND c.shared" \
@@ -55,8 +61,8 @@ received_others(int org, const CmsOffer *offer, const CmsUseRequest *request, bo
 				  " WHERE h.org_id = $1 AND h.hold_id = $2)"
 #define LOCK " FOR NO KEY UPDATE"
 
-static CmsPlan by_code[2] = {{BY_CODE, 2, {INT4OID, TEXTOID}},
-							 {BY_CODE LOCK, 2, {INT4OID, TEXTOID}}};
+static CmsPlan by_code[2] = {{BY_CODE, 2, {INT4OID, TEXTOID}, .is_hot = true},
+							 {SELECT_COUPON HAS_CODE LOCK, 2, {INT4OID, TEXTOID}}};
 static CmsPlan by_customer[2] = {{BY_CUSTOMER, 3, {INT4OID, TEXTOID, INT8OID}},
 								 {BY_CUSTOMER LOCK, 3, {INT4OID, TEXTOID, INT8OID}}};
 static CmsPlan by_revoked_code[2] = {{BY_REVOKED_CODE, 2, {INT4OID, TEXTOID}},

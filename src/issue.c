@@ -71,7 +71,8 @@ static CmsPlan received_by_customer = {
 	"SELECT c.nth FROM cms.coupon c WHERE c.org_id = $1 AND c.customer_id = $2 AND c.offer_id = $3"
 	" ORDER BY c.nth DESC LIMIT 1",
 	3,
-	{INT4OID, TEXTOID, INT8OID}};
+	{INT4OID, TEXTOID, INT8OID},
+	.is_hot = true};
 
 static CmsPlan receipts_of_customer = {
 	"SELECT (SELECT c.nth FROM cms.coupon c"
@@ -91,7 +92,8 @@ static CmsPlan active_coupon = {
 	" AND ($4 IS NULL OR c.uses + c.forfeited_uses < $4) AND (c.expires_at IS NULL OR c.expires_at > $5)"
 	" ORDER BY c.nth LIMIT 1",
 	5,
-	{INT4OID, TEXTOID, INT8OID, INT4OID, TIMESTAMPTZOID}};
+	{INT4OID, TEXTOID, INT8OID, INT4OID, TIMESTAMPTZOID},
+	.is_hot = true};
 
 const CmsOffer *
 cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *lines, int nlines)

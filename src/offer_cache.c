@@ -60,7 +60,8 @@ static CmsPlan read_versions = {
 	" LEFT JOIN cms.offer_version v ON v.org_id = $1 AND v.offer_id = $2"
 	" WHERE o.org_id = $1 AND o.offer_id = $2",
 	2,
-	{INT4OID, INT8OID}};
+	{INT4OID, INT8OID},
+	.is_hot = true};
 
 const CmsOffer *
 cms_offer_get(int org, int64 offer_id, bool read_only)

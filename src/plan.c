@@ -23,11 +23,14 @@
 #include "utils/selfuncs.h"
 #include "utils/snapmgr.h"
 
+#include "direct.h"
 #include "plan.h"
 #include "text.h"
 
 static uint64 write_guarded(CmsPlan *plan, const Datum *values, const char *nulls, bool latest);
 static void start(CmsPlan *plan);
+static bool
+run_directly(CmsPlan *plan, const Datum *values, const char *nulls, bool read_only, uint64 *rows);
 static void prepare(CmsPlan *plan);
 static PlannedStmt *
 plan_statement(Query *query, const char *text, int options, ParamListInfo params);
@@ -44,6 +47,9 @@ static uint64 finished(const CmsPlan *plan, int result);
 
 /* Whether statements of this backend may change what only the actions write. */
 static bool guard_open = false;
+
+/* Whether the rows are those of direct.c. */
+static bool is_direct = false;
 
 static CmsPlan *current = NULL; /* the statement run last */
 static bool planning = false;   /* whether its plan is being made */
@@ -98,9 +104,12 @@ cms_param_numeric(CmsParams *params, Numeric value)
 uint64
 cms_plan_run(CmsPlan *plan, const Datum *values, const char *nulls, bool read_only)
 {
+	uint64 rows;
 	int result;
 
 	start(plan);
+	if (plan->is_hot && run_directly(plan, values, nulls, read_only, &rows))
+		return rows;
 	result = SPI_execute_plan(plan->plan, (Datum *) values, nulls, read_only, 0);
 	return finished(plan, result);
 }
@@ -184,6 +193,24 @@ prepare(CmsPlan *plan)
 	if (SPI_keepplan(prepared) != 0)
 		elog(ERROR, "could not keep statement \"%s\"", plan->text);
 	plan->plan = prepared;
+}
+
+static bool
+run_directly(CmsPlan *plan, const Datum *values, const char *nulls, bool read_only, uint64 *rows)
+{
+	CmsDirectCall call = {
+		.plan = plan->plan,
+		.kept = &plan->direct,
+		.nargs = plan->nargs,
+		.argtypes = plan->argtypes,
+		.values = values,
+		.nulls = nulls,
+		.read_only = read_only,
+		.guarded = guard_open,
+	};
+
+	is_direct = cms_direct_run(&call, rows);
+	return is_direct;
 }
 
 /*
@@ -293,6 +320,7 @@ finished(const CmsPlan *plan, int result)
 			 "could not run statement \"%s\": %s",
 			 plan->text,
 			 SPI_result_code_string(result));
+	is_direct = false;
 	return SPI_processed;
 }
 
@@ -308,6 +336,11 @@ cms_plan_conflict(const char *with)
 Datum
 cms_row_value(uint64 row, int column, bool *isnull)
 {
+	if (is_direct)
+	{
+		Assert(row == 0);
+		return cms_direct_value(column, isnull);
+	}
 	Assert(SPI_tuptable != NULL && row < SPI_tuptable->numvals);
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
 }

@@ -51,7 +51,8 @@ static bool update_coupon(const CmsUse *use);
 static CmsPlan redemption_of_bill = {
 	SELECT_REDEMPTION " WHERE r.org_id = $1 AND r.coupon_id = $2 AND r.bill_ref = $3",
 	3,
-	{INT4OID, INT8OID, TEXTOID}};
+	{INT4OID, INT8OID, TEXTOID},
+	.is_hot = true};
 
 static CmsPlan anonymous_redemption_of_bill = {
 	SELECT_REDEMPTION
@@ -72,7 +73,7 @@ static CmsPlan anonymous_redemption_of_bill = {
 	}
 
 /* the coupon is written, and the bill was looked for: nothing can be in the way */
-static CmsPlan new_redemption = {INSERT_REDEMPTION, REDEMPTION_ARGS};
+static CmsPlan new_redemption = {INSERT_REDEMPTION, REDEMPTION_ARGS, .is_hot = true};
 /* nobody's coupons of a common code have only the bill in common */
 static CmsPlan new_anonymous_redemption = {INSERT_REDEMPTION " ON CONFLICT DO NOTHING",
 										   REDEMPTION_ARGS};
@@ -89,8 +90,8 @@ static CmsPlan new_anonymous_redemption = {INSERT_REDEMPTION " ON CONFLICT DO NO
 #define COUPON_ARGS INT4OID, INT8OID, TIDOID, XIDOID, TIMESTAMPTZOID
 
 /* as it was found, and where it is locked since */
-static CmsPlan use_coupon[2] = {{USE_COUPON AS_FOUND, 5, {COUPON_ARGS}},
-								{USE_COUPON OF_COUPON, 5, {COUPON_ARGS}}};
+static CmsPlan use_coupon[2] = {{USE_COUPON AS_FOUND, 5, {COUPON_ARGS}, .is_hot = true},
+								{USE_COUPON OF_COUPON, 5, {COUPON_ARGS}, .is_hot = true}};
 static CmsPlan issue_and_use_coupon[2] = {
 	{ISSUE_AND_USE_COUPON AS_FOUND, 6, {COUPON_ARGS, TIMESTAMPTZOID}},
 	{ISSUE_AND_USE_COUPON OF_COUPON, 6, {COUPON_ARGS, TIMESTAMPTZOID}}};

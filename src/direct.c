@@ -1,0 +1,772 @@
+/*
+ * direct.c
+ *	  Runs a statement that finds one row by its key, without setting up the executor.
+ *
+ * Of a statement that looks up or changes a single row, most of the time goes into building the
+ * executor's state and taking it down again. Here that is built once for each plan and kept. The
+ * statement stays what it is: parsed, planned and invalidated by the server, which also takes
+ * the locks of its tables. Its plan is taken if it is one of these:
+ *
+ *		SELECT	Index Scan						by all columns of a unique index, or under LIMIT 1
+ *				Nested Loop, inner or left		of two such scans, without conditions of its own
+ *		UPDATE	Index Scan or Tid Scan			of a table that nobody else has triggers on
+ *		INSERT	Result							into one, of VALUES
+ *
+ * Whatever else a plan is, as that of a partitioned or distributed table, and whatever comes in
+ * the way of a row (somebody else has changed it, a constraint does not hold), nothing is done
+ * here and the executor runs the statement from its beginning: it looks again, or reports.
+ *
+ * No code but the server's own runs meanwhile, so that none of this is entered twice: tables
+ * with functions of other people in constraints or indexes are left to the executor.
+ */
+#include "cms.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/relscan.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "storage/bufmgr.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/plancache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "direct.h"
+
+/* How one row is found. */
+typedef struct Finder
+{
+	Oid table;
+	Oid index; /* InvalidOid: by its place, which is the only key */
+	ScanDirection direction;
+	int keys;
+	ScanKey scan_keys;
+	ExprState **key_values;
+	ExprState *filter;
+	ProjectionInfo *projection; /* of what is found; of a change, the row as it is to be */
+} Finder;
+
+struct CmsDirect
+{
+	MemoryContext context; /* of all that is kept */
+	int generation;        /* of the plan */
+	bool possible;
+	PlannedStmt *statement; /* a copy, which expressions point into */
+	ExprContext *expressions;
+	ParamListInfo params;
+
+	Finder first;
+	/* of a join */
+	bool joins;
+	bool keeps_first; /* also where there is no second */
+	Finder second;
+	List *handed_over; /* NestLoopParam: what the second is found by */
+	ProjectionInfo *projection;
+
+	/* of a change */
+	Index target;
+	int checks;
+	ExprState **check; /* constraints of the table */
+};
+
+bool cms_direct_setting = true;
+
+/* The row of the last SELECT. */
+static MemoryContext answer_context = NULL;
+static Datum *answer_values;
+static bool *answer_nulls;
+
+static CmsDirect *prepare(const CmsDirectCall *call, CachedPlan *plan);
+static bool prepare_statement(CmsDirect *direct, const CmsDirectCall *call);
+static bool prepare_select(CmsDirect *direct, Plan *plan);
+static bool prepare_join(CmsDirect *direct, NestLoop *join);
+static bool prepare_change(CmsDirect *direct, ModifyTable *change);
+static ProjectionInfo *prepare_row(CmsDirect *direct, Relation table, ModifyTable *change);
+static bool is_first_row(const Limit *limit);
+static bool is_plain_table(Relation table);
+static bool is_only_guarded(const TriggerDesc *triggers, CmdType action);
+static bool has_foreign_indexes(Relation table);
+static bool has_foreign_function(Node *node, void *nothing);
+static bool is_foreign(Oid function, void *nothing);
+static bool prepare_checks(CmsDirect *direct, const TupleConstr *constraints);
+static bool prepare_finder(CmsDirect *direct, Plan *plan, bool takes_first, Finder *finder);
+static bool prepare_keys(IndexScan *scan, bool takes_first, Finder *finder);
+static bool prepare_key(const Node *condition, Relation index, int number, Finder *finder);
+static bool prepare_place(TidScan *scan, Finder *finder);
+static ProjectionInfo *prepare_projection(CmsDirect *direct, List *columns);
+static bool may_run(const CmsDirect *direct, const CmsDirectCall *call);
+static bool run(CmsDirect *direct, const CmsDirectCall *call, uint64 *rows);
+static void set_params(CmsDirect *direct, const CmsDirectCall *call);
+static uint64 select_row(CmsDirect *direct);
+static bool select_second(CmsDirect *direct, TupleTableSlot *first);
+static void keep_answer(TupleTableSlot *slot);
+static bool update_row(CmsDirect *direct, uint64 *rows);
+static bool insert_row(CmsDirect *direct, uint64 *rows);
+static bool allows(CmsDirect *direct, Relation table, TupleTableSlot *row);
+static void
+index_row(const CmsDirect *direct, Relation table, TupleTableSlot *row, CmsIndexesToUpdate which);
+static bool find(const CmsDirect *direct, const Finder *finder, Relation table, Snapshot snapshot,
+				 TupleTableSlot *slot);
+static bool find_by_index(const CmsDirect *direct, const Finder *finder, Relation table,
+						  Snapshot snapshot, TupleTableSlot *slot);
+static bool find_by_place(const CmsDirect *direct, const Finder *finder, Relation table,
+						  Snapshot snapshot, TupleTableSlot *slot);
+static bool passes(const CmsDirect *direct, const Finder *finder, TupleTableSlot *slot);
+
+bool
+cms_direct_run(const CmsDirectCall *call, uint64 *rows)
+{
+	CachedPlan *plan;
+	CmsDirect *direct;
+	bool done = false;
+
+	/* whoever watches rights sees all statements */
+	if (!cms_direct_setting || ExecutorCheckPerms_hook != NULL || IsInParallelMode())
+		return false;
+	plan = SPI_plan_get_cached_plan(call->plan);
+	if (plan == NULL)
+		return false;
+	direct = *call->kept;
+	if (direct == NULL || direct->generation != plan->generation)
+		direct = prepare(call, plan);
+	if (direct->possible && may_run(direct, call))
+		done = run(direct, call, rows);
+	ReleaseCachedPlan(plan, CurrentResourceOwner);
+	return done;
+}
+
+Datum
+cms_direct_value(int column, bool *isnull)
+{
+	*isnull = answer_nulls[column - 1];
+	return answer_values[column - 1];
+}
+
+/* ---- what is kept -------------------------------------------------------------------------- */
+
+/* Published when it is whole; what an error leaves behind goes with the call. */
+static CmsDirect *
+prepare(const CmsDirectCall *call, CachedPlan *plan)
+{
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "cms statement", ALLOCSET_SMALL_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	CmsDirect *direct = palloc0(sizeof(CmsDirect));
+
+	direct->context = context;
+	direct->generation = plan->generation;
+	if (list_length(plan->stmt_list) == 1)
+	{
+		direct->statement =
+			(PlannedStmt *) copyObjectImpl(linitial_node(PlannedStmt, plan->stmt_list));
+		direct->possible = prepare_statement(direct, call);
+	}
+	MemoryContextSwitchTo(before);
+
+	MemoryContextSetParent(context, CacheMemoryContext);
+	if (*call->kept != NULL)
+		MemoryContextDelete((*call->kept)->context);
+	*call->kept = direct;
+	return direct;
+}
+
+static bool
+prepare_statement(CmsDirect *direct, const CmsDirectCall *call)
+{
+	const PlannedStmt *statement = direct->statement;
+
+	if (statement->rowMarks != NIL || statement->subplans != NIL)
+		return false;
+	direct->expressions = CreateStandaloneExprContext();
+	direct->params = makeParamList(call->nargs);
+	direct->expressions->ecxt_param_list_info = direct->params;
+	direct->expressions->ecxt_param_exec_vals =
+		palloc0(sizeof(ParamExecData) * Max(list_length(statement->paramExecTypes), 1));
+	if (statement->commandType == CMD_SELECT)
+		return prepare_select(direct, statement->planTree);
+	return IsA(statement->planTree, ModifyTable) &&
+		   prepare_change(direct, (ModifyTable *) statement->planTree);
+}
+
+static bool
+prepare_select(CmsDirect *direct, Plan *plan)
+{
+	bool takes_first = IsA(plan, Limit) && is_first_row((Limit *) plan);
+
+	if (IsA(plan, NestLoop))
+		return prepare_join(direct, (NestLoop *) plan);
+	/* which has the same columns */
+	if (takes_first)
+		plan = outerPlan(plan);
+	if (!IsA(plan, IndexScan) || !prepare_finder(direct, plan, takes_first, &direct->first))
+		return false;
+	direct->first.projection = prepare_projection(direct, plan->targetlist);
+	return true;
+}
+
+/* LIMIT 1 */
+static bool
+is_first_row(const Limit *limit)
+{
+	const Const *count = (const Const *) limit->limitCount;
+
+	return limit->limitOption == LIMIT_OPTION_COUNT && limit->limitOffset == NULL &&
+		   count != NULL && IsA(count, Const) && !count->constisnull &&
+		   DatumGetInt64(count->constvalue) == 1;
+}
+
+static bool
+prepare_join(CmsDirect *direct, NestLoop *join)
+{
+	Plan *plan = &join->join.plan;
+	Plan *first = outerPlan(plan);
+	Plan *second = innerPlan(plan);
+
+	if ((join->join.jointype != JOIN_INNER && join->join.jointype != JOIN_LEFT) ||
+		join->join.joinqual != NIL || plan->qual != NIL || !IsA(first, IndexScan) ||
+		!IsA(second, IndexScan) || !prepare_finder(direct, first, false, &direct->first) ||
+		!prepare_finder(direct, second, false, &direct->second))
+		return false;
+	direct->joins = true;
+	direct->keeps_first = join->join.jointype == JOIN_LEFT;
+	direct->handed_over = join->nestParams;
+	direct->first.projection = prepare_projection(direct, first->targetlist);
+	direct->second.projection = prepare_projection(direct, second->targetlist);
+	direct->projection = prepare_projection(direct, plan->targetlist);
+	return true;
+}
+
+static bool
+prepare_change(CmsDirect *direct, ModifyTable *change)
+{
+	Plan *plan = outerPlan(&change->plan);
+	Index target = linitial_int(change->resultRelations);
+	const RangeTblEntry *entry = list_nth(direct->statement->rtable, target - 1);
+	Relation table;
+	bool possible;
+
+	if (list_length(change->resultRelations) != 1 || change->returningLists != NIL ||
+		change->withCheckOptionLists != NIL || change->rowMarks != NIL ||
+		change->onConflictAction != ONCONFLICT_NONE)
+		return false;
+	if (change->operation == CMD_UPDATE)
+		possible = (IsA(plan, IndexScan) || IsA(plan, TidScan)) &&
+				   ((Scan *) plan)->scanrelid == target &&
+				   prepare_finder(direct, plan, false, &direct->first);
+	else
+		possible = change->operation == CMD_INSERT && IsA(plan, Result) &&
+				   outerPlan(plan) == NULL && plan->initPlan == NIL &&
+				   ((Result *) plan)->resconstantqual == NULL;
+	if (!possible)
+		return false;
+
+	table = table_open(entry->relid, NoLock);
+	possible = is_plain_table(table) && is_only_guarded(table->trigdesc, change->operation) &&
+			   !has_foreign_indexes(table) &&
+			   prepare_checks(direct, RelationGetDescr(table)->constr);
+	if (possible)
+	{
+		direct->target = target;
+		direct->first.table = entry->relid;
+		direct->first.projection = prepare_row(direct, table, change);
+	}
+	table_close(table, NoLock);
+	return possible;
+}
+
+/* The whole row, as it is written. */
+static ProjectionInfo *
+prepare_row(CmsDirect *direct, Relation table, ModifyTable *change)
+{
+	List *values = outerPlan(&change->plan)->targetlist;
+	TupleDesc columns = CreateTupleDescCopy(RelationGetDescr(table));
+	TupleTableSlot *row = MakeTupleTableSlot(columns, &TTSOpsVirtual);
+
+	if (change->operation == CMD_INSERT)
+		return ExecBuildProjectionInfo(values, direct->expressions, row, NULL, NULL);
+	return ExecBuildUpdateProjection(
+		values, true, linitial(change->updateColnosLists), columns, direct->expressions, row, NULL);
+}
+
+static bool
+is_plain_table(Relation table)
+{
+	return table->rd_rel->relkind == RELKIND_RELATION && !table->rd_rel->relispartition &&
+		   table->rd_tableam == GetHeapamTableAmRoutine();
+}
+
+/* The guard of the actions' tables, which lets their statements pass, is all that would be fired. */
+static bool
+is_only_guarded(const TriggerDesc *triggers, CmdType action)
+{
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+		bool is_fired = action == CMD_UPDATE ? TRIGGER_FOR_UPDATE(trigger->tgtype)
+											 : TRIGGER_FOR_INSERT(trigger->tgtype);
+
+		if (is_fired && (TRIGGER_FOR_ROW(trigger->tgtype) || !TRIGGER_FOR_BEFORE(trigger->tgtype) ||
+						 strcmp(trigger->tgname, "written_by_actions_only") != 0))
+			return false;
+	}
+	return true;
+}
+
+/* Whether the table has indexes that call what is not the server's. */
+static bool
+has_foreign_indexes(Relation table)
+{
+	List *indexes = RelationGetIndexList(table);
+	bool found = false;
+	ListCell *cell;
+
+	foreach (cell, indexes)
+	{
+		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		found |= has_foreign_function((Node *) RelationGetIndexExpressions(index), NULL) ||
+				 has_foreign_function((Node *) RelationGetIndexPredicate(index), NULL);
+		index_close(index, NoLock);
+	}
+	list_free(indexes);
+	return found;
+}
+
+static bool
+has_foreign_function(Node *node, void *nothing)
+{
+	if (node == NULL)
+		return false;
+	/* the constraints of a domain are not to be seen here */
+	if (IsA(node, CoerceToDomain) || check_functions_in_node(node, is_foreign, NULL))
+		return true;
+	return expression_tree_walker(node, has_foreign_function, NULL);
+}
+
+static bool
+is_foreign(Oid function, void *nothing)
+{
+	return function >= FirstNormalObjectId;
+}
+
+static bool
+prepare_checks(CmsDirect *direct, const TupleConstr *constraints)
+{
+	if (constraints == NULL)
+		return true;
+	if (CMS_HAS_GENERATED_COLUMNS(constraints))
+		return false;
+	direct->check = palloc(sizeof(ExprState *) * Max(constraints->num_check, 1));
+	for (int i = 0; i < constraints->num_check; i++)
+	{
+		Expr *condition = stringToNode(constraints->check[i].ccbin);
+
+		if (has_foreign_function((Node *) condition, NULL))
+			return false;
+		direct->check[direct->checks++] = ExecInitExpr(expression_planner(condition), NULL);
+	}
+	return true;
+}
+
+static bool
+prepare_finder(CmsDirect *direct, Plan *plan, bool takes_first, Finder *finder)
+{
+	const RangeTblEntry *entry =
+		list_nth(direct->statement->rtable, ((Scan *) plan)->scanrelid - 1);
+	Relation table = table_open(entry->relid, NoLock);
+	bool possible = is_plain_table(table);
+
+	table_close(table, NoLock);
+	finder->table = entry->relid;
+	if (!possible || plan->initPlan != NIL)
+		return false;
+	possible = IsA(plan, IndexScan) ? prepare_keys((IndexScan *) plan, takes_first, finder)
+									: prepare_place((TidScan *) plan, finder);
+	if (possible)
+		finder->filter = ExecInitQual(plan->qual, NULL);
+	return possible;
+}
+
+/* All columns of a unique index, each equal to something: at most one row. Or the first of those equal in some. */
+static bool
+prepare_keys(IndexScan *scan, bool takes_first, Finder *finder)
+{
+	Relation index;
+	bool possible;
+
+	if (scan->indexorderby != NIL)
+		return false;
+	finder->index = scan->indexid;
+	finder->direction = scan->indexorderdir;
+	finder->keys = list_length(scan->indexqual);
+	finder->scan_keys = palloc0(sizeof(ScanKeyData) * finder->keys);
+	finder->key_values = palloc0(sizeof(ExprState *) * finder->keys);
+
+	index = index_open(scan->indexid, AccessShareLock);
+	possible = index->rd_rel->relam == BTREE_AM_OID &&
+			   (takes_first || (index->rd_index->indisunique && index->rd_index->indimmediate &&
+								finder->keys == IndexRelationGetNumberOfKeyAttributes(index)));
+	for (int i = 0; possible && i < finder->keys; i++)
+		possible = prepare_key(list_nth(scan->indexqual, i), index, i, finder);
+	index_close(index, NoLock);
+	return possible;
+}
+
+static bool
+prepare_key(const Node *condition, Relation index, int number, Finder *finder)
+{
+	const OpExpr *comparison = (const OpExpr *) condition;
+	const Var *column;
+	int strategy;
+	Oid left;
+	Oid right;
+
+	if (!IsA(condition, OpExpr) || list_length(comparison->args) != 2)
+		return false;
+	column = linitial(comparison->args);
+	/* in the order of the index, so that each of its columns is there */
+	if (!IsA(column, Var) || column->varno != INDEX_VAR || column->varattno != number + 1)
+		return false;
+	get_op_opfamily_properties(
+		comparison->opno, index->rd_opfamily[number], false, &strategy, &left, &right);
+	if (strategy != BTEqualStrategyNumber)
+		return false;
+	ScanKeyEntryInitialize(&finder->scan_keys[number],
+						   0,
+						   column->varattno,
+						   strategy,
+						   right,
+						   comparison->inputcollid,
+						   comparison->opfuncid,
+						   (Datum) 0);
+	finder->key_values[number] = ExecInitExpr(lsecond(comparison->args), NULL);
+	return true;
+}
+
+static bool
+prepare_place(TidScan *scan, Finder *finder)
+{
+	const OpExpr *comparison = linitial(scan->tidquals);
+	const Var *column;
+
+	if (list_length(scan->tidquals) != 1 || !IsA(comparison, OpExpr))
+		return false;
+	column = linitial(comparison->args);
+	if (!IsA(column, Var) || column->varattno != SelfItemPointerAttributeNumber)
+		return false;
+	finder->keys = 1;
+	finder->key_values = palloc0(sizeof(ExprState *));
+	finder->key_values[0] = ExecInitExpr(lsecond(comparison->args), NULL);
+	return true;
+}
+
+static ProjectionInfo *
+prepare_projection(CmsDirect *direct, List *columns)
+{
+	return ExecBuildProjectionInfo(columns,
+								   direct->expressions,
+								   MakeTupleTableSlot(ExecTypeFromTL(columns), &TTSOpsVirtual),
+								   NULL,
+								   NULL);
+}
+
+/* ---- what is run --------------------------------------------------------------------------- */
+
+/* What must not be done is refused by the executor. */
+static bool
+may_run(const CmsDirect *direct, const CmsDirectCall *call)
+{
+	CmdType action = direct->statement->commandType;
+
+	return action == CMD_SELECT ||
+		   (!call->read_only && !XactReadOnly && (action == CMD_INSERT || call->guarded));
+}
+
+/* With the snapshot and command number that SPI would take. */
+static bool
+run(CmsDirect *direct, const CmsDirectCall *call, uint64 *rows)
+{
+	bool done = true;
+
+	CMS_CHECK_PERMISSIONS(direct->statement);
+	if (!call->read_only)
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		CommandCounterIncrement();
+		UpdateActiveSnapshotCommandId();
+	}
+	ResetExprContext(direct->expressions);
+	set_params(direct, call);
+	if (direct->statement->commandType == CMD_SELECT)
+		*rows = select_row(direct);
+	else if (direct->statement->commandType == CMD_UPDATE)
+		done = update_row(direct, rows);
+	else
+		done = insert_row(direct, rows);
+	if (!call->read_only)
+	{
+		PopActiveSnapshot();
+		CommandCounterIncrement();
+	}
+	return done;
+}
+
+static void
+set_params(CmsDirect *direct, const CmsDirectCall *call)
+{
+	for (int i = 0; i < call->nargs; i++)
+	{
+		ParamExternData *param = &direct->params->params[i];
+
+		param->value = call->values[i];
+		param->isnull = call->nulls != NULL && call->nulls[i] == 'n';
+		param->pflags = PARAM_FLAG_CONST;
+		param->ptype = call->argtypes[i];
+	}
+}
+
+/* The values of what is found point into its page: the pin stays until they are copied. */
+static uint64
+select_row(CmsDirect *direct)
+{
+	Relation table = table_open(direct->first.table, NoLock);
+	TupleTableSlot *row = table_slot_create(table, NULL);
+	bool found = find(direct, &direct->first, table, GetActiveSnapshot(), row);
+
+	if (found)
+	{
+		TupleTableSlot *columns = ExecProject(direct->first.projection);
+
+		if (direct->joins)
+			found = select_second(direct, columns);
+		else
+			keep_answer(columns);
+	}
+	ExecDropSingleTupleTableSlot(row);
+	table_close(table, NoLock);
+	return found ? 1 : 0;
+}
+
+static bool
+select_second(CmsDirect *direct, TupleTableSlot *first)
+{
+	Relation table = table_open(direct->second.table, NoLock);
+	TupleTableSlot *row = table_slot_create(table, NULL);
+	TupleTableSlot *second = direct->second.projection->pi_state.resultslot;
+	bool found;
+	ListCell *cell;
+
+	foreach (cell, direct->handed_over)
+	{
+		const NestLoopParam *from = lfirst_node(NestLoopParam, cell);
+		ParamExecData *to = &direct->expressions->ecxt_param_exec_vals[from->paramno];
+
+		to->value = slot_getattr(first, from->paramval->varattno, &to->isnull);
+	}
+	found = find(direct, &direct->second, table, GetActiveSnapshot(), row);
+	if (found)
+		ExecProject(direct->second.projection);
+	else
+		ExecStoreAllNullTuple(second);
+	if (found || direct->keeps_first)
+	{
+		direct->expressions->ecxt_outertuple = first;
+		direct->expressions->ecxt_innertuple = second;
+		keep_answer(ExecProject(direct->projection));
+		found = true;
+	}
+	ExecDropSingleTupleTableSlot(row);
+	table_close(table, NoLock);
+	return found;
+}
+
+static void
+keep_answer(TupleTableSlot *slot)
+{
+	TupleDesc columns = slot->tts_tupleDescriptor;
+	MemoryContext before;
+
+	if (answer_context == NULL)
+		answer_context = AllocSetContextCreate(CacheMemoryContext, "cms row", ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(answer_context);
+	before = MemoryContextSwitchTo(answer_context);
+	answer_values = palloc(sizeof(Datum) * columns->natts);
+	answer_nulls = palloc(sizeof(bool) * columns->natts);
+	for (int i = 0; i < columns->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(columns, i);
+
+		answer_nulls[i] = slot->tts_isnull[i];
+		answer_values[i] = slot->tts_isnull[i]
+							   ? (Datum) 0
+							   : datumCopy(slot->tts_values[i], column->attbyval, column->attlen);
+	}
+	MemoryContextSwitchTo(before);
+}
+
+/* Whoever is at the row is waited for; if there is another row then, the executor looks again. */
+static bool
+update_row(CmsDirect *direct, uint64 *rows)
+{
+	Relation table = table_open(direct->first.table, NoLock);
+	TupleTableSlot *row = table_slot_create(table, NULL);
+	bool done = true;
+
+	CheckCmdReplicaIdentity(table, CMD_UPDATE);
+	*rows = 0;
+	if (find(direct, &direct->first, table, GetActiveSnapshot(), row))
+	{
+		TupleTableSlot *changed = ExecProject(direct->first.projection);
+		ItemPointerData place = row->tts_tid;
+		TM_FailureData failure;
+		LockTupleMode lock;
+		CmsIndexesToUpdate indexes;
+
+		done = allows(direct, table, changed) && table_tuple_update(table,
+																	&place,
+																	changed,
+																	GetCurrentCommandId(true),
+																	GetActiveSnapshot(),
+																	InvalidSnapshot,
+																	true,
+																	&failure,
+																	&lock,
+																	&indexes) == TM_Ok;
+		if (done)
+		{
+			*rows = 1;
+			if (indexes)
+				index_row(direct, table, changed, indexes);
+		}
+		ExecClearTuple(changed);
+	}
+	ExecDropSingleTupleTableSlot(row);
+	table_close(table, NoLock);
+	return done;
+}
+
+static bool
+insert_row(CmsDirect *direct, uint64 *rows)
+{
+	Relation table = table_open(direct->first.table, NoLock);
+	TupleTableSlot *row = ExecProject(direct->first.projection);
+	bool done = allows(direct, table, row);
+
+	if (done)
+	{
+		table_tuple_insert(table, row, GetCurrentCommandId(true), 0, NULL);
+		index_row(direct, table, row, CMS_ALL_INDEXES);
+		*rows = 1;
+	}
+	ExecClearTuple(row);
+	table_close(table, NoLock);
+	return done;
+}
+
+/* False: some constraint does not hold, which the executor tells best. */
+static bool
+allows(CmsDirect *direct, Relation table, TupleTableSlot *row)
+{
+	TupleDesc columns = RelationGetDescr(table);
+
+	row->tts_tableOid = RelationGetRelid(table);
+	if (columns->constr != NULL && columns->constr->has_not_null)
+		for (int i = 0; i < columns->natts; i++)
+			if (row->tts_isnull[i] && TupleDescAttr(columns, i)->attnotnull)
+				return false;
+	direct->expressions->ecxt_scantuple = row;
+	for (int i = 0; i < direct->checks; i++)
+		if (!ExecCheck(direct->check[i], direct->expressions))
+			return false;
+	return true;
+}
+
+/* A new row; or a version that found no room on the page, or has other values for an index. */
+static void
+index_row(const CmsDirect *direct, Relation table, TupleTableSlot *row, CmsIndexesToUpdate which)
+{
+	EState *state = CreateExecutorState();
+	MemoryContext before = MemoryContextSwitchTo(state->es_query_cxt);
+	ResultRelInfo *result = makeNode(ResultRelInfo);
+
+	CMS_INIT_RANGE_TABLE(state, direct->statement);
+	InitResultRelInfo(result, table, direct->target, NULL, 0);
+	ExecOpenIndices(result, false);
+	CMS_INSERT_INDEX_TUPLES(
+		result, row, state, direct->statement->commandType == CMD_UPDATE, which);
+	ExecCloseIndices(result);
+	MemoryContextSwitchTo(before);
+	FreeExecutorState(state);
+}
+
+static bool
+find(const CmsDirect *direct, const Finder *finder, Relation table, Snapshot snapshot,
+	 TupleTableSlot *slot)
+{
+	return OidIsValid(finder->index) ? find_by_index(direct, finder, table, snapshot, slot)
+									 : find_by_place(direct, finder, table, snapshot, slot);
+}
+
+static bool
+find_by_index(const CmsDirect *direct, const Finder *finder, Relation table, Snapshot snapshot,
+			  TupleTableSlot *slot)
+{
+	Relation index;
+	IndexScanDesc scan;
+	bool found = false;
+
+	for (int i = 0; i < finder->keys; i++)
+	{
+		bool isnull;
+
+		finder->scan_keys[i].sk_argument =
+			ExecEvalExprSwitchContext(finder->key_values[i], direct->expressions, &isnull);
+		if (isnull)
+			return false;
+	}
+	index = index_open(finder->index, AccessShareLock);
+	scan = CMS_INDEX_BEGINSCAN(table, index, snapshot, finder->keys);
+	index_rescan(scan, finder->scan_keys, finder->keys, NULL, 0);
+	while (!found && index_getnext_slot(scan, finder->direction, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		found = passes(direct, finder, slot);
+	}
+	index_endscan(scan);
+	index_close(index, NoLock);
+	return found;
+}
+
+static bool
+find_by_place(const CmsDirect *direct, const Finder *finder, Relation table, Snapshot snapshot,
+			  TupleTableSlot *slot)
+{
+	bool isnull;
+	ItemPointer place = (ItemPointer) DatumGetPointer(
+		ExecEvalExprSwitchContext(finder->key_values[0], direct->expressions, &isnull));
+
+	return !isnull && ItemPointerIsValid(place) &&
+		   ItemPointerGetBlockNumber(place) < RelationGetNumberOfBlocks(table) &&
+		   table_tuple_fetch_row_version(table, place, snapshot, slot) &&
+		   passes(direct, finder, slot);
+}
+
+static bool
+passes(const CmsDirect *direct, const Finder *finder, TupleTableSlot *slot)
+{
+	direct->expressions->ecxt_scantuple = slot;
+	return ExecQual(finder->filter, direct->expressions);
+}

@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# Statements that are run without setting up the executor (src/direct.c) do what they would do with it, and leave to it
+# what they cannot do: other people's triggers and constraints, plans of other shapes, transactions that only read.
+# server: --set autovacuum=off
+set -euo pipefail
+
+failed=0
+check() { # name, what it is, what it must be
+	if [ "$2" = "$3" ]; then
+		echo "ok - $1"
+	else
+		printf 'not ok - %s\n#   is:      %s\n#   must be: %s\n' "$1" "$2" "$3"
+		failed=1
+	fi
+}
+sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
+
+sql <<-'SQL'
+	CREATE EXTENSION amcheck;
+	INSERT INTO cms.org (name) VALUES ('direct');
+	INSERT INTO cms.offer (name, code_method, discount_type, discount_value, max_uses_per_coupon, max_uses_per_customer, max_redemptions)
+	VALUES ('direct', 'UPLOADED', 'FIXED_AMOUNT', 10, NULL, 100000, 100000);
+	SELECT cms.cms_upload_codes(1, ARRAY(SELECT 'DIRECT' || i FROM generate_series(1, 2000) i),
+		ARRAY(SELECT 'c' || i FROM generate_series(1, 2000) i)) \g /dev/null
+	VACUUM ANALYZE;
+SQL
+
+# What the executor is seen to do in three redemptions, the last of which finds all plans made.
+seen() { # SETTING
+	PGOPTIONS="-c cms.direct=$1 -c client_min_messages=log" psql -Xq -v ON_ERROR_STOP=1 2>&1 <<-'SQL' | grep -cE 'Query Text: (SELECT [a-z][.]|UPDATE|INSERT)' || true
+		LOAD 'auto_explain';
+		SET auto_explain.log_nested_statements = on;
+		SELECT redeemed FROM cms.cms_redeem('DIRECT1', 'c1', 100, 'seen 1' || current_setting('cms.direct')) \g /dev/null
+		SELECT redeemed FROM cms.cms_redeem('DIRECT1', 'c1', 100, 'seen 2' || current_setting('cms.direct')) \g /dev/null
+		SET auto_explain.log_min_duration = 0;
+		SELECT redeemed FROM cms.cms_redeem('DIRECT1', 'c1', 100, 'seen 3' || current_setting('cms.direct')) \g /dev/null
+	SQL
+}
+check 'the executor finds no row, and changes and makes none' "$(seen on)" 0
+check 'unless it is told to' "$(seen off)" 7
+
+# Somebody's trigger, made and dropped while a session has its plans.
+check 'a row trigger made meanwhile is fired' "$(sql <<-'SQL'
+	SELECT redeemed FROM cms.cms_redeem('DIRECT2', 'c2', 100, 'b1') \g /dev/null
+	CREATE TABLE seen (place text);
+	CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN INSERT INTO public.seen VALUES (TG_TABLE_NAME); RETURN NULL; END$$;
+	CREATE TRIGGER see AFTER UPDATE ON cms.coupon FOR EACH ROW EXECUTE FUNCTION see();
+	CREATE TRIGGER see AFTER UPDATE ON cms.offer_slot FOR EACH STATEMENT EXECUTE FUNCTION see();
+	SELECT redeemed FROM cms.cms_redeem('DIRECT2', 'c2', 100, 'b2') \g /dev/null
+	DROP FUNCTION see() CASCADE;
+	SELECT redeemed FROM cms.cms_redeem('DIRECT2', 'c2', 100, 'b3') \g /dev/null
+	SELECT string_agg(place, ' ' ORDER BY place) FROM seen;
+SQL
+)" 'coupon offer_slot'
+
+# A constraint made meanwhile: the error is the server's, and nothing is half done.
+check 'a constraint made meanwhile holds' "$(psql -XqAt 2>&1 <<-'SQL'
+	\set VERBOSITY sqlstate
+	SELECT redeemed FROM cms.cms_redeem('DIRECT3', 'c3', 100, 'b1') \g /dev/null
+	ALTER TABLE cms.coupon ADD CONSTRAINT one_use CHECK (uses <= 1) NOT VALID;
+	SELECT redeemed FROM cms.cms_redeem('DIRECT3', 'c3', 100, 'b2') \g /dev/null
+	ALTER TABLE cms.coupon DROP CONSTRAINT one_use;
+	SELECT uses FROM cms.coupon WHERE code = 'DIRECT3';
+	SELECT redeemed FROM cms.cms_redeem('DIRECT3', 'c3', 100, 'b2');
+SQL
+)" $'ERROR:  23514\n1\nt'
+
+# What a function of somebody's says is asked anew each time, though it changes while a session has its plans.
+check 'a constraint by a function that is replaced holds' "$(psql -XqAt 2>&1 <<-'SQL'
+	\set VERBOSITY sqlstate
+	CREATE FUNCTION fine(text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+	ALTER TABLE cms.redemption ADD CONSTRAINT fine CHECK (fine(bill_ref));
+	SELECT redeemed FROM cms.cms_redeem('DIRECT3', 'c3', 100, 'b3') \g /dev/null
+	CREATE OR REPLACE FUNCTION fine(text) RETURNS boolean LANGUAGE sql AS 'SELECT $1 <> ''b4''';
+	SELECT redeemed FROM cms.cms_redeem('DIRECT3', 'c3', 100, 'b4') \g /dev/null
+	ALTER TABLE cms.redemption DROP CONSTRAINT fine;
+	SELECT redeemed FROM cms.cms_redeem('DIRECT3', 'c3', 100, 'b4');
+SQL
+)" $'ERROR:  23514\nt'
+
+check 'a transaction that only reads stays one' "$(psql -XqAt 2>&1 <<-'SQL'
+	\set VERBOSITY sqlstate
+	SELECT redeemed FROM cms.cms_redeem('DIRECT4', 'c4', 100, 'b1') \g /dev/null
+	BEGIN READ ONLY;
+	SELECT redeemed FROM cms.cms_redeem('DIRECT4', 'c4', 100, 'b2');
+	ROLLBACK;
+	SELECT uses FROM cms.coupon WHERE code = 'DIRECT4';
+SQL
+)" $'ERROR:  25006\n1'
+
+check 'an index that goes and comes back does not matter' "$(sql <<-'SQL'
+	SELECT redeemed FROM cms.cms_redeem('DIRECT5', 'c5', 100, 'b1') \g /dev/null
+	REINDEX TABLE cms.coupon;
+	CREATE INDEX more ON cms.coupon (org_id, uses);
+	SELECT redeemed FROM cms.cms_redeem('DIRECT5', 'c5', 100, 'b2') \g /dev/null
+	SET enable_seqscan = off;
+	SELECT count(*) FROM cms.coupon WHERE org_id = 1 AND uses = 2 AND code = 'DIRECT5';
+	DROP INDEX cms.more;
+	SELECT redeemed FROM cms.cms_redeem('DIRECT5', 'c5', 100, 'b3');
+SQL
+)" $'1\nt'
+
+check 'a rolled back use is none' "$(sql <<-'SQL'
+	BEGIN;
+	SELECT redeemed FROM cms.cms_redeem('DIRECT6', 'c6', 100, 'b1') \g /dev/null
+	SAVEPOINT s;
+	SELECT redeemed FROM cms.cms_redeem('DIRECT6', 'c6', 100, 'b2') \g /dev/null
+	ROLLBACK TO s;
+	SELECT redeemed FROM cms.cms_redeem('DIRECT6', 'c6', 100, 'b3') \g /dev/null
+	COMMIT;
+	SELECT c.uses, array_agg(r.bill_ref ORDER BY r.bill_ref) FROM cms.coupon c JOIN cms.redemption r USING (org_id, coupon_id) WHERE c.code = 'DIRECT6' GROUP BY 1;
+SQL
+)" '2|{b1,b3}'
+
+# Many versions of few rows, so that pages are full and rows move: each index still has each row.
+sql <<-'SQL'
+	BEGIN;
+	SELECT count(*) FROM generate_series(1, 5000) n, cms.cms_redeem('DIRECT' || 7 + n % 20, 'c' || 7 + n % 20, 100, 'many ' || n) r WHERE r.redeemed \g /dev/null
+	COMMIT;
+SQL
+check 'rows that moved to other pages' "$(sql -c "SELECT count(*) > 0 FROM cms.coupon WHERE code LIKE 'DIRECT%' AND (ctid::text::point)[0] > (SELECT (ctid::text::point)[0] FROM cms.coupon WHERE code = 'DIRECT2000')")" t
+check 'are in all indexes' "$(sql -c "SELECT count(bt_index_check(i.indexrelid, true)) = count(*) FROM pg_index i
+	WHERE i.indrelid IN ('cms.coupon'::regclass, 'cms.offer_slot'::regclass, 'cms.customer_use'::regclass)")" t
+check 'and every use was counted' "$(sql -c "SELECT (SELECT sum(uses) FROM cms.offer_slot) = count(*), (SELECT sum(uses) FROM cms.coupon) = count(*) FROM cms.redemption")" 't|t'
+exit $failed
