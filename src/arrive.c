@@ -8,6 +8,7 @@
  */
 #include "cms.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -106,7 +107,8 @@ cms_code_upload_insert(PG_FUNCTION_ARGS)
 	if (arrivals == NULL)
 		arrivals = make_arrivals();
 	tuplestore_puttuple(arrivals->lines, trigger->tg_trigtuple);
-	PG_RETURN_POINTER(trigger->tg_trigtuple);
+	/* a copy, which goes with the row: the server frees its own tuple only when it gets another back */
+	PG_RETURN_POINTER(heap_copytuple(trigger->tg_trigtuple));
 }
 
 /* Of this very subtransaction: lines of an outer one must not go with it. */
