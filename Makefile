@@ -81,7 +81,7 @@ bench-redeem: packages ## redeeming, checking, issuing beside rivals (TESTS="dis
 		test/bench/run $(TESTS)
 
 bench-bulk: packages ## making, issuing and removing millions beside COPY (TESTS="issue generate …")
-	@test/server run --release --fsync --set shared_buffers=1GB --set checkpoint_timeout=60min --set max_wal_size=100GB -- \
+	@test/server run --release --fsync --set shared_buffers=1GB --set checkpoint_timeout=60min --set max_wal_size=24GB -- \
 		test/bench/bulk $(TESTS)
 
 bench-sweep: packages ## reminders found and queued, idle sweeps, redemptions beside (TESTS="found idle …")
