@@ -59,7 +59,7 @@ typedef struct Finder
 	ProjectionInfo *projection; /* of what is found; of a change, the row as it is to be */
 } Finder;
 
-struct CmsDirect
+typedef struct CmsDirect
 {
 	MemoryContext context; /* of all that is kept */
 	int generation;        /* of the plan */
@@ -80,7 +80,7 @@ struct CmsDirect
 	Index target;
 	int checks;
 	ExprState **check; /* constraints of the table */
-};
+} CmsDirect;
 
 bool cms_direct_setting = true;
 
@@ -89,8 +89,8 @@ static MemoryContext answer_context = NULL;
 static Datum *answer_values;
 static bool *answer_nulls;
 
-static CmsDirect *prepare(const CmsDirectCall *call, CachedPlan *plan);
-static bool prepare_statement(CmsDirect *direct, const CmsDirectCall *call);
+static void prepare(CmsPlan *plan, const CachedPlan *cached);
+static bool prepare_statement(CmsDirect *direct, int nargs);
 static bool prepare_select(CmsDirect *direct, Plan *plan);
 static bool prepare_join(CmsDirect *direct, NestLoop *join);
 static bool prepare_change(CmsDirect *direct, ModifyTable *change);
@@ -107,9 +107,10 @@ static bool prepare_keys(IndexScan *scan, bool takes_first, Finder *finder);
 static bool prepare_key(const Node *condition, Relation index, int number, Finder *finder);
 static bool prepare_place(TidScan *scan, Finder *finder);
 static ProjectionInfo *prepare_projection(CmsDirect *direct, List *columns);
-static bool may_run(const CmsDirect *direct, const CmsDirectCall *call);
-static bool run(CmsDirect *direct, const CmsDirectCall *call, uint64 *rows);
-static void set_params(CmsDirect *direct, const CmsDirectCall *call);
+static bool may_run(const CmsDirect *direct, bool read_only);
+static void
+set_params(CmsDirect *direct, const CmsPlan *plan, const Datum *values, const char *nulls);
+static bool run(CmsDirect *direct, bool read_only, uint64 *rows);
 static uint64 select_row(CmsDirect *direct);
 static bool select_second(CmsDirect *direct, TupleTableSlot *first);
 static void keep_answer(TupleTableSlot *slot);
@@ -127,24 +128,27 @@ static bool find_by_place(const CmsDirect *direct, const Finder *finder, Relatio
 static bool passes(const CmsDirect *direct, const Finder *finder, TupleTableSlot *slot);
 
 bool
-cms_direct_run(const CmsDirectCall *call, uint64 *rows)
+cms_direct_run(CmsPlan *plan, const Datum *values, const char *nulls, bool read_only, uint64 *rows)
 {
-	CachedPlan *plan;
+	CachedPlan *cached;
 	CmsDirect *direct;
 	bool done = false;
 
 	/* whoever watches rights sees all statements */
 	if (!cms_direct_setting || ExecutorCheckPerms_hook != NULL || IsInParallelMode())
 		return false;
-	plan = SPI_plan_get_cached_plan(call->plan);
-	if (plan == NULL)
+	cached = SPI_plan_get_cached_plan(plan->plan);
+	if (cached == NULL)
 		return false;
-	direct = *call->kept;
-	if (direct == NULL || direct->generation != plan->generation)
-		direct = prepare(call, plan);
-	if (direct->possible && may_run(direct, call))
-		done = run(direct, call, rows);
-	ReleaseCachedPlan(plan, CurrentResourceOwner);
+	if (plan->direct == NULL || plan->direct->generation != cached->generation)
+		prepare(plan, cached);
+	direct = plan->direct;
+	if (direct->possible && may_run(direct, read_only))
+	{
+		set_params(direct, plan, values, nulls);
+		done = run(direct, read_only, rows);
+	}
+	ReleaseCachedPlan(cached, CurrentResourceOwner);
 	return done;
 }
 
@@ -158,8 +162,8 @@ cms_direct_value(int column, bool *isnull)
 /* ---- what is kept -------------------------------------------------------------------------- */
 
 /* Published when it is whole; what an error leaves behind goes with the call. */
-static CmsDirect *
-prepare(const CmsDirectCall *call, CachedPlan *plan)
+static void
+prepare(CmsPlan *plan, const CachedPlan *cached)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "cms statement", ALLOCSET_SMALL_SIZES);
@@ -167,31 +171,30 @@ prepare(const CmsDirectCall *call, CachedPlan *plan)
 	CmsDirect *direct = palloc0(sizeof(CmsDirect));
 
 	direct->context = context;
-	direct->generation = plan->generation;
-	if (list_length(plan->stmt_list) == 1)
+	direct->generation = cached->generation;
+	if (list_length(cached->stmt_list) == 1)
 	{
 		direct->statement =
-			(PlannedStmt *) copyObjectImpl(linitial_node(PlannedStmt, plan->stmt_list));
-		direct->possible = prepare_statement(direct, call);
+			(PlannedStmt *) copyObjectImpl(linitial_node(PlannedStmt, cached->stmt_list));
+		direct->possible = prepare_statement(direct, plan->nargs);
 	}
 	MemoryContextSwitchTo(before);
 
 	MemoryContextSetParent(context, CacheMemoryContext);
-	if (*call->kept != NULL)
-		MemoryContextDelete((*call->kept)->context);
-	*call->kept = direct;
-	return direct;
+	if (plan->direct != NULL)
+		MemoryContextDelete(plan->direct->context);
+	plan->direct = direct;
 }
 
 static bool
-prepare_statement(CmsDirect *direct, const CmsDirectCall *call)
+prepare_statement(CmsDirect *direct, int nargs)
 {
 	const PlannedStmt *statement = direct->statement;
 
 	if (statement->rowMarks != NIL || statement->subplans != NIL)
 		return false;
 	direct->expressions = CreateStandaloneExprContext();
-	direct->params = makeParamList(call->nargs);
+	direct->params = makeParamList(nargs);
 	direct->expressions->ecxt_param_list_info = direct->params;
 	direct->expressions->ecxt_param_exec_vals =
 		palloc0(sizeof(ParamExecData) * Max(list_length(statement->paramExecTypes), 1));
@@ -487,55 +490,54 @@ prepare_projection(CmsDirect *direct, List *columns)
 
 /* What must not be done is refused by the executor. */
 static bool
-may_run(const CmsDirect *direct, const CmsDirectCall *call)
+may_run(const CmsDirect *direct, bool read_only)
 {
 	CmdType action = direct->statement->commandType;
 
 	return action == CMD_SELECT ||
-		   (!call->read_only && !XactReadOnly && (action == CMD_INSERT || call->guarded));
+		   (!read_only && !XactReadOnly && (action == CMD_INSERT || cms_plan_guard_is_open()));
+}
+
+static void
+set_params(CmsDirect *direct, const CmsPlan *plan, const Datum *values, const char *nulls)
+{
+	for (int i = 0; i < plan->nargs; i++)
+	{
+		ParamExternData *param = &direct->params->params[i];
+
+		param->value = values[i];
+		param->isnull = nulls != NULL && nulls[i] == 'n';
+		param->pflags = PARAM_FLAG_CONST;
+		param->ptype = plan->argtypes[i];
+	}
 }
 
 /* With the snapshot and command number that SPI would take. */
 static bool
-run(CmsDirect *direct, const CmsDirectCall *call, uint64 *rows)
+run(CmsDirect *direct, bool read_only, uint64 *rows)
 {
 	bool done = true;
 
 	CMS_CHECK_PERMISSIONS(direct->statement);
-	if (!call->read_only)
+	if (!read_only)
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
 		CommandCounterIncrement();
 		UpdateActiveSnapshotCommandId();
 	}
 	ResetExprContext(direct->expressions);
-	set_params(direct, call);
 	if (direct->statement->commandType == CMD_SELECT)
 		*rows = select_row(direct);
 	else if (direct->statement->commandType == CMD_UPDATE)
 		done = update_row(direct, rows);
 	else
 		done = insert_row(direct, rows);
-	if (!call->read_only)
+	if (!read_only)
 	{
 		PopActiveSnapshot();
 		CommandCounterIncrement();
 	}
 	return done;
-}
-
-static void
-set_params(CmsDirect *direct, const CmsDirectCall *call)
-{
-	for (int i = 0; i < call->nargs; i++)
-	{
-		ParamExternData *param = &direct->params->params[i];
-
-		param->value = call->values[i];
-		param->isnull = call->nulls != NULL && call->nulls[i] == 'n';
-		param->pflags = PARAM_FLAG_CONST;
-		param->ptype = call->argtypes[i];
-	}
 }
 
 /* The values of what is found point into its page: the pin stays until they are copied. */

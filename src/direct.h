@@ -6,32 +6,17 @@
 #ifndef CMS_DIRECT_H
 #define CMS_DIRECT_H
 
-#include "executor/spi.h"
-
-/* What is kept of a statement, for as long as its plan stands. */
-typedef struct CmsDirect CmsDirect;
+#include "plan.h"
 
 /* Setting cms.direct: off leaves every statement to the executor. */
 extern bool cms_direct_setting;
 
-/* A statement to run, with its parameters; "kept" is NULL before its first use. */
-typedef struct CmsDirectCall
-{
-	SPIPlanPtr plan;
-	CmsDirect **kept;
-	int nargs;
-	const Oid *argtypes;
-	const Datum *values;
-	const char *nulls; /* may be NULL */
-	bool read_only;    /* sees what the calling statement sees */
-	bool guarded;      /* may change what only the actions write */
-} CmsDirectCall;
-
 /*
- * False: nothing was done, and the executor has to do it. *rows is 0 or 1; the row of a SELECT
- * is there until the next call.
+ * Runs a prepared statement, with parameters as of cms_plan_run. False: nothing was done, and the
+ * executor has to do it. *rows is 0 or 1; the row of a SELECT is there until the next call.
  */
-extern bool cms_direct_run(const CmsDirectCall *call, uint64 *rows);
+extern bool
+cms_direct_run(CmsPlan *plan, const Datum *values, const char *nulls, bool read_only, uint64 *rows);
 
 /* a column (from 1) of that row */
 extern Datum cms_direct_value(int column, bool *isnull);

@@ -29,8 +29,6 @@
 
 static uint64 write_guarded(CmsPlan *plan, const Datum *values, const char *nulls, bool latest);
 static void start(CmsPlan *plan);
-static bool
-run_directly(CmsPlan *plan, const Datum *values, const char *nulls, bool read_only, uint64 *rows);
 static void prepare(CmsPlan *plan);
 static PlannedStmt *
 plan_statement(Query *query, const char *text, int options, ParamListInfo params);
@@ -108,7 +106,8 @@ cms_plan_run(CmsPlan *plan, const Datum *values, const char *nulls, bool read_on
 	int result;
 
 	start(plan);
-	if (plan->is_hot && run_directly(plan, values, nulls, read_only, &rows))
+	is_direct = plan->is_hot && cms_direct_run(plan, values, nulls, read_only, &rows);
+	if (is_direct)
 		return rows;
 	result = SPI_execute_plan(plan->plan, (Datum *) values, nulls, read_only, 0);
 	return finished(plan, result);
@@ -193,24 +192,6 @@ prepare(CmsPlan *plan)
 	if (SPI_keepplan(prepared) != 0)
 		elog(ERROR, "could not keep statement \"%s\"", plan->text);
 	plan->plan = prepared;
-}
-
-static bool
-run_directly(CmsPlan *plan, const Datum *values, const char *nulls, bool read_only, uint64 *rows)
-{
-	CmsDirectCall call = {
-		.plan = plan->plan,
-		.kept = &plan->direct,
-		.nargs = plan->nargs,
-		.argtypes = plan->argtypes,
-		.values = values,
-		.nulls = nulls,
-		.read_only = read_only,
-		.guarded = guard_open,
-	};
-
-	is_direct = cms_direct_run(&call, rows);
-	return is_direct;
 }
 
 /*

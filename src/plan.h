@@ -24,9 +24,9 @@ typedef struct CmsPlan
 	int nargs;
 	Oid argtypes[CMS_PLAN_MAX_ARGS];
 	bool compares_lists; /* joins rows by what no index has: by hash, not one after the other */
-	bool is_hot;         /* finds one row by its key, in every call: see direct.c */
+	bool is_hot;         /* finds or changes one row, in every call: see direct.c */
 	SPIPlanPtr plan;     /* NULL until first used, then kept for the session */
-	struct CmsDirect *direct; /* likewise */
+	struct CmsDirect *direct; /* what direct.c keeps of it, for as long as its plan stands */
 } CmsPlan;
 
 /* Parameters of a statement, put one after the other; for statements that may have NULLs. */
