@@ -9,8 +9,8 @@
 #include "counter.h"
 
 /* slots of an offer: more than sessions that commit at once on most machines */
-#define CMS_SLOTS 16
-#define CMS_SLOTS_TEXT "16"
+#define CMS_SLOTS 32
+#define CMS_SLOTS_TEXT "32"
 /* a slot gets a share only if it is worth this many calls: the fewer units, the fewer slots */
 #define CMS_SHARE_WORTH 32
 #define CMS_SHARE_WORTH_TEXT "32"

@@ -1,4 +1,4 @@
--- F28: caps are given out in shares of 16 slots. What one session sees of that: the last unit of any
+-- F28: caps are given out in shares of slots. What one session sees of that: the last unit of any
 -- cap, caps below what is counted, save points, the largest caps, and caps changed past the trigger.
 BEGIN;
 SELECT plan(33);
