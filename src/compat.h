@@ -37,14 +37,14 @@
 #if PG_VERSION_NUM >= 160000
 #define CmsIndexesToUpdate TU_UpdateIndexes
 #define CMS_ALL_INDEXES TU_All
-#define CMS_INSERT_INDEX_TUPLES(result, row, state, is_update, which) \
-	ExecInsertIndexTuples(                                            \
-		result, row, state, is_update, false, NULL, NIL, (which) == TU_Summarizing)
+#define CMS_INSERT_INDEX_TUPLES(result, row, state, is_update, which, taken) \
+	ExecInsertIndexTuples(                                                   \
+		result, row, state, is_update, (taken) != NULL, taken, NIL, (which) == TU_Summarizing)
 #else
 #define CmsIndexesToUpdate bool
 #define CMS_ALL_INDEXES true
-#define CMS_INSERT_INDEX_TUPLES(result, row, state, is_update, which) \
-	ExecInsertIndexTuples(result, row, state, is_update, false, NULL, NIL)
+#define CMS_INSERT_INDEX_TUPLES(result, row, state, is_update, which, taken) \
+	ExecInsertIndexTuples(result, row, state, is_update, (taken) != NULL, taken, NIL)
 #endif
 
 /* PostgreSQL 16 keeps rights apart from the range table, 18 what is left of it after pruning. */

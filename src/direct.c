@@ -10,7 +10,7 @@
  *		SELECT	Index Scan						by all columns of a unique index, or under LIMIT 1
  *				Nested Loop, inner or left		of two such scans, without conditions of its own
  *		UPDATE	Index Scan or Tid Scan			of a table that nobody else has triggers on
- *		INSERT	Result							into one, of VALUES
+ *		INSERT	Result							into one, of VALUES, also with ON CONFLICT DO NOTHING
  *
  * Whatever else a plan is, as that of a partitioned or distributed table, and whatever comes in
  * the way of a row (somebody else has changed it, a constraint does not hold), nothing is done
@@ -23,8 +23,6 @@
 
 #include "access/genam.h"
 #include "access/heapam.h"
-#include "access/relscan.h"
-#include "access/stratnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/transam.h"
@@ -33,10 +31,10 @@
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
-#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
-#include "storage/bufmgr.h"
+#include "parser/parsetree.h"
+#include "storage/lmgr.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -45,19 +43,7 @@
 #include "utils/snapmgr.h"
 
 #include "direct.h"
-
-/* How one row is found. */
-typedef struct Finder
-{
-	Oid table;
-	Oid index; /* InvalidOid: by its place, which is the only key */
-	ScanDirection direction;
-	int keys;
-	ScanKey scan_keys;
-	ExprState **key_values;
-	ExprState *filter;
-	ProjectionInfo *projection; /* of what is found; of a change, the row as it is to be */
-} Finder;
+#include "finder.h"
 
 typedef struct CmsDirect
 {
@@ -68,18 +54,25 @@ typedef struct CmsDirect
 	ExprContext *expressions;
 	ParamListInfo params;
 
-	Finder first;
+	CmsFinder first;
+	ProjectionInfo *row; /* of what is found; of a change, the row as it is to be */
 	/* of a join */
 	bool joins;
 	bool keeps_first; /* also where there is no second */
-	Finder second;
+	CmsFinder second;
 	List *handed_over; /* NestLoopParam: what the second is found by */
-	ProjectionInfo *projection;
+	ProjectionInfo *second_row;
+	ProjectionInfo *joined_row;
 
 	/* of a change */
-	Index target;
+	Oid table;
+	bool gives_way; /* ON CONFLICT DO NOTHING */
 	int checks;
 	ExprState **check; /* constraints of the table */
+	EState *state;     /* its indexes, as the executor has them */
+	ResultRelInfo *result;
+	Oid *index;          /* to open them by */
+	ExprState **applies; /* which rows they are of */
 } CmsDirect;
 
 bool cms_direct_setting = true;
@@ -96,39 +89,30 @@ static bool prepare_join(CmsDirect *direct, NestLoop *join);
 static bool prepare_change(CmsDirect *direct, ModifyTable *change);
 static ProjectionInfo *prepare_row(CmsDirect *direct, Relation table, ModifyTable *change);
 static bool is_first_row(const Limit *limit);
-static bool is_plain_table(Relation table);
 static bool is_only_guarded(const TriggerDesc *triggers, CmdType action);
-static bool has_foreign_indexes(Relation table);
+static bool has_other_indexes(Relation table);
 static bool has_foreign_function(Node *node, void *nothing);
 static bool is_foreign(Oid function, void *nothing);
 static bool prepare_checks(CmsDirect *direct, const TupleConstr *constraints);
-static bool prepare_finder(CmsDirect *direct, Plan *plan, bool takes_first, Finder *finder);
-static bool prepare_keys(IndexScan *scan, bool takes_first, Finder *finder);
-static bool prepare_key(const Node *condition, Relation index, int number, Finder *finder);
-static bool prepare_place(TidScan *scan, Finder *finder);
+static void prepare_indexes(CmsDirect *direct, Relation table, Index target);
 static ProjectionInfo *prepare_projection(CmsDirect *direct, List *columns);
-static bool may_run(const CmsDirect *direct, bool read_only);
+static bool may_run(const CmsDirect *direct, CmsSight sight);
 static void
 set_params(CmsDirect *direct, const CmsPlan *plan, const Datum *values, const char *nulls);
-static bool run(CmsDirect *direct, bool read_only, uint64 *rows);
+static bool run(CmsDirect *direct, CmsSight sight, uint64 *rows);
+static void push_snapshot(CmsSight sight);
 static uint64 select_row(CmsDirect *direct);
 static bool select_second(CmsDirect *direct, TupleTableSlot *first);
 static void keep_answer(TupleTableSlot *slot);
 static bool update_row(CmsDirect *direct, uint64 *rows);
 static bool insert_row(CmsDirect *direct, uint64 *rows);
+static bool insert_unless_taken(CmsDirect *direct, Relation table, TupleTableSlot *row);
 static bool allows(CmsDirect *direct, Relation table, TupleTableSlot *row);
-static void
-index_row(const CmsDirect *direct, Relation table, TupleTableSlot *row, CmsIndexesToUpdate which);
-static bool find(const CmsDirect *direct, const Finder *finder, Relation table, Snapshot snapshot,
-				 TupleTableSlot *slot);
-static bool find_by_index(const CmsDirect *direct, const Finder *finder, Relation table,
-						  Snapshot snapshot, TupleTableSlot *slot);
-static bool find_by_place(const CmsDirect *direct, const Finder *finder, Relation table,
-						  Snapshot snapshot, TupleTableSlot *slot);
-static bool passes(const CmsDirect *direct, const Finder *finder, TupleTableSlot *slot);
+static void index_row(CmsDirect *direct, Relation table, TupleTableSlot *row,
+					  CmsIndexesToUpdate which, bool *taken);
 
 bool
-cms_direct_run(CmsPlan *plan, const Datum *values, const char *nulls, bool read_only, uint64 *rows)
+cms_direct_run(CmsPlan *plan, const Datum *values, const char *nulls, CmsSight sight, uint64 *rows)
 {
 	CachedPlan *cached;
 	CmsDirect *direct;
@@ -143,10 +127,10 @@ cms_direct_run(CmsPlan *plan, const Datum *values, const char *nulls, bool read_
 	if (plan->direct == NULL || plan->direct->generation != cached->generation)
 		prepare(plan, cached);
 	direct = plan->direct;
-	if (direct->possible && may_run(direct, read_only))
+	if (direct->possible && may_run(direct, sight))
 	{
 		set_params(direct, plan, values, nulls);
-		done = run(direct, read_only, rows);
+		done = run(direct, sight, rows);
 	}
 	ReleaseCachedPlan(cached, CurrentResourceOwner);
 	return done;
@@ -214,9 +198,10 @@ prepare_select(CmsDirect *direct, Plan *plan)
 	/* which has the same columns */
 	if (takes_first)
 		plan = outerPlan(plan);
-	if (!IsA(plan, IndexScan) || !prepare_finder(direct, plan, takes_first, &direct->first))
+	if (!IsA(plan, IndexScan) ||
+		!cms_finder_prepare(&direct->first, direct->statement->rtable, plan, takes_first))
 		return false;
-	direct->first.projection = prepare_projection(direct, plan->targetlist);
+	direct->row = prepare_projection(direct, plan->targetlist);
 	return true;
 }
 
@@ -237,18 +222,19 @@ prepare_join(CmsDirect *direct, NestLoop *join)
 	Plan *plan = &join->join.plan;
 	Plan *first = outerPlan(plan);
 	Plan *second = innerPlan(plan);
+	List *range_table = direct->statement->rtable;
 
 	if ((join->join.jointype != JOIN_INNER && join->join.jointype != JOIN_LEFT) ||
 		join->join.joinqual != NIL || plan->qual != NIL || !IsA(first, IndexScan) ||
-		!IsA(second, IndexScan) || !prepare_finder(direct, first, false, &direct->first) ||
-		!prepare_finder(direct, second, false, &direct->second))
+		!IsA(second, IndexScan) || !cms_finder_prepare(&direct->first, range_table, first, false) ||
+		!cms_finder_prepare(&direct->second, range_table, second, false))
 		return false;
 	direct->joins = true;
 	direct->keeps_first = join->join.jointype == JOIN_LEFT;
 	direct->handed_over = join->nestParams;
-	direct->first.projection = prepare_projection(direct, first->targetlist);
-	direct->second.projection = prepare_projection(direct, second->targetlist);
-	direct->projection = prepare_projection(direct, plan->targetlist);
+	direct->row = prepare_projection(direct, first->targetlist);
+	direct->second_row = prepare_projection(direct, second->targetlist);
+	direct->joined_row = prepare_projection(direct, plan->targetlist);
 	return true;
 }
 
@@ -257,18 +243,18 @@ prepare_change(CmsDirect *direct, ModifyTable *change)
 {
 	Plan *plan = outerPlan(&change->plan);
 	Index target = linitial_int(change->resultRelations);
-	const RangeTblEntry *entry = list_nth(direct->statement->rtable, target - 1);
+	List *range_table = direct->statement->rtable;
 	Relation table;
 	bool possible;
 
 	if (list_length(change->resultRelations) != 1 || change->returningLists != NIL ||
 		change->withCheckOptionLists != NIL || change->rowMarks != NIL ||
-		change->onConflictAction != ONCONFLICT_NONE)
+		change->onConflictAction == ONCONFLICT_UPDATE || change->arbiterIndexes != NIL)
 		return false;
 	if (change->operation == CMD_UPDATE)
 		possible = (IsA(plan, IndexScan) || IsA(plan, TidScan)) &&
 				   ((Scan *) plan)->scanrelid == target &&
-				   prepare_finder(direct, plan, false, &direct->first);
+				   cms_finder_prepare(&direct->first, range_table, plan, false);
 	else
 		possible = change->operation == CMD_INSERT && IsA(plan, Result) &&
 				   outerPlan(plan) == NULL && plan->initPlan == NIL &&
@@ -276,15 +262,15 @@ prepare_change(CmsDirect *direct, ModifyTable *change)
 	if (!possible)
 		return false;
 
-	table = table_open(entry->relid, NoLock);
-	possible = is_plain_table(table) && is_only_guarded(table->trigdesc, change->operation) &&
-			   !has_foreign_indexes(table) &&
-			   prepare_checks(direct, RelationGetDescr(table)->constr);
+	direct->table = rt_fetch(target, range_table)->relid;
+	table = table_open(direct->table, NoLock);
+	possible = cms_finder_knows(table) && is_only_guarded(table->trigdesc, change->operation) &&
+			   !has_other_indexes(table) && prepare_checks(direct, RelationGetDescr(table)->constr);
 	if (possible)
 	{
-		direct->target = target;
-		direct->first.table = entry->relid;
-		direct->first.projection = prepare_row(direct, table, change);
+		direct->gives_way = change->onConflictAction == ONCONFLICT_NOTHING;
+		direct->row = prepare_row(direct, table, change);
+		prepare_indexes(direct, table, target);
 	}
 	table_close(table, NoLock);
 	return possible;
@@ -304,13 +290,6 @@ prepare_row(CmsDirect *direct, Relation table, ModifyTable *change)
 		values, true, linitial(change->updateColnosLists), columns, direct->expressions, row, NULL);
 }
 
-static bool
-is_plain_table(Relation table)
-{
-	return table->rd_rel->relkind == RELKIND_RELATION && !table->rd_rel->relispartition &&
-		   table->rd_tableam == GetHeapamTableAmRoutine();
-}
-
 /* The guard of the actions' tables, which lets their statements pass, is all that would be fired. */
 static bool
 is_only_guarded(const TriggerDesc *triggers, CmdType action)
@@ -328,9 +307,9 @@ is_only_guarded(const TriggerDesc *triggers, CmdType action)
 	return true;
 }
 
-/* Whether the table has indexes that call what is not the server's. */
+/* Whether the table has indexes that are no plain B-trees, or call what is not the server's. */
 static bool
-has_foreign_indexes(Relation table)
+has_other_indexes(Relation table)
 {
 	List *indexes = RelationGetIndexList(table);
 	bool found = false;
@@ -340,7 +319,8 @@ has_foreign_indexes(Relation table)
 	{
 		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
 
-		found |= has_foreign_function((Node *) RelationGetIndexExpressions(index), NULL) ||
+		found |= index->rd_rel->relam != BTREE_AM_OID || index->rd_index->indisexclusion ||
+				 has_foreign_function((Node *) RelationGetIndexExpressions(index), NULL) ||
 				 has_foreign_function((Node *) RelationGetIndexPredicate(index), NULL);
 		index_close(index, NoLock);
 	}
@@ -384,96 +364,28 @@ prepare_checks(CmsDirect *direct, const TupleConstr *constraints)
 	return true;
 }
 
-static bool
-prepare_finder(CmsDirect *direct, Plan *plan, bool takes_first, Finder *finder)
+/* What the executor would build to write into them, at every statement. */
+static void
+prepare_indexes(CmsDirect *direct, Relation table, Index target)
 {
-	const RangeTblEntry *entry =
-		list_nth(direct->statement->rtable, ((Scan *) plan)->scanrelid - 1);
-	Relation table = table_open(entry->relid, NoLock);
-	bool possible = is_plain_table(table);
+	EState *state = CreateExecutorState();
+	MemoryContext before = MemoryContextSwitchTo(state->es_query_cxt);
+	ResultRelInfo *result = makeNode(ResultRelInfo);
 
-	table_close(table, NoLock);
-	finder->table = entry->relid;
-	if (!possible || plan->initPlan != NIL)
-		return false;
-	possible = IsA(plan, IndexScan) ? prepare_keys((IndexScan *) plan, takes_first, finder)
-									: prepare_place((TidScan *) plan, finder);
-	if (possible)
-		finder->filter = ExecInitQual(plan->qual, NULL);
-	return possible;
-}
-
-/* All columns of a unique index, each equal to something: at most one row. Or the first of those equal in some. */
-static bool
-prepare_keys(IndexScan *scan, bool takes_first, Finder *finder)
-{
-	Relation index;
-	bool possible;
-
-	if (scan->indexorderby != NIL)
-		return false;
-	finder->index = scan->indexid;
-	finder->direction = scan->indexorderdir;
-	finder->keys = list_length(scan->indexqual);
-	finder->scan_keys = palloc0(sizeof(ScanKeyData) * finder->keys);
-	finder->key_values = palloc0(sizeof(ExprState *) * finder->keys);
-
-	index = index_open(scan->indexid, AccessShareLock);
-	possible = index->rd_rel->relam == BTREE_AM_OID &&
-			   (takes_first || (index->rd_index->indisunique && index->rd_index->indimmediate &&
-								finder->keys == IndexRelationGetNumberOfKeyAttributes(index)));
-	for (int i = 0; possible && i < finder->keys; i++)
-		possible = prepare_key(list_nth(scan->indexqual, i), index, i, finder);
-	index_close(index, NoLock);
-	return possible;
-}
-
-static bool
-prepare_key(const Node *condition, Relation index, int number, Finder *finder)
-{
-	const OpExpr *comparison = (const OpExpr *) condition;
-	const Var *column;
-	int strategy;
-	Oid left;
-	Oid right;
-
-	if (!IsA(condition, OpExpr) || list_length(comparison->args) != 2)
-		return false;
-	column = linitial(comparison->args);
-	/* in the order of the index, so that each of its columns is there */
-	if (!IsA(column, Var) || column->varno != INDEX_VAR || column->varattno != number + 1)
-		return false;
-	get_op_opfamily_properties(
-		comparison->opno, index->rd_opfamily[number], false, &strategy, &left, &right);
-	if (strategy != BTEqualStrategyNumber)
-		return false;
-	ScanKeyEntryInitialize(&finder->scan_keys[number],
-						   0,
-						   column->varattno,
-						   strategy,
-						   right,
-						   comparison->inputcollid,
-						   comparison->opfuncid,
-						   (Datum) 0);
-	finder->key_values[number] = ExecInitExpr(lsecond(comparison->args), NULL);
-	return true;
-}
-
-static bool
-prepare_place(TidScan *scan, Finder *finder)
-{
-	const OpExpr *comparison = linitial(scan->tidquals);
-	const Var *column;
-
-	if (list_length(scan->tidquals) != 1 || !IsA(comparison, OpExpr))
-		return false;
-	column = linitial(comparison->args);
-	if (!IsA(column, Var) || column->varattno != SelfItemPointerAttributeNumber)
-		return false;
-	finder->keys = 1;
-	finder->key_values = palloc0(sizeof(ExprState *));
-	finder->key_values[0] = ExecInitExpr(lsecond(comparison->args), NULL);
-	return true;
+	CMS_INIT_RANGE_TABLE(state, direct->statement);
+	InitResultRelInfo(result, table, target, NULL, 0);
+	ExecOpenIndices(result, false);
+	direct->index = palloc(sizeof(Oid) * Max(result->ri_NumIndices, 1));
+	direct->applies = palloc(sizeof(ExprState *) * Max(result->ri_NumIndices, 1));
+	for (int i = 0; i < result->ri_NumIndices; i++)
+	{
+		direct->index[i] = RelationGetRelid(result->ri_IndexRelationDescs[i]);
+		direct->applies[i] = ExecPrepareQual(result->ri_IndexRelationInfo[i]->ii_Predicate, state);
+		index_close(result->ri_IndexRelationDescs[i], RowExclusiveLock);
+	}
+	MemoryContextSwitchTo(before);
+	direct->state = state;
+	direct->result = result;
 }
 
 static ProjectionInfo *
@@ -490,12 +402,12 @@ prepare_projection(CmsDirect *direct, List *columns)
 
 /* What must not be done is refused by the executor. */
 static bool
-may_run(const CmsDirect *direct, bool read_only)
+may_run(const CmsDirect *direct, CmsSight sight)
 {
 	CmdType action = direct->statement->commandType;
 
-	return action == CMD_SELECT ||
-		   (!read_only && !XactReadOnly && (action == CMD_INSERT || cms_plan_guard_is_open()));
+	return action == CMD_SELECT || (sight != CMS_SIGHT_OF_CALLER && !XactReadOnly &&
+									(action == CMD_INSERT || cms_plan_guard_is_open()));
 }
 
 static void
@@ -512,19 +424,17 @@ set_params(CmsDirect *direct, const CmsPlan *plan, const Datum *values, const ch
 	}
 }
 
-/* With the snapshot and command number that SPI would take. */
+/* With the snapshot and command number that SPI would take; values that are inserted need none. */
 static bool
-run(CmsDirect *direct, bool read_only, uint64 *rows)
+run(CmsDirect *direct, CmsSight sight, uint64 *rows)
 {
+	bool looks = direct->statement->commandType != CMD_INSERT;
+	bool is_new = sight != CMS_SIGHT_OF_CALLER;
 	bool done = true;
 
 	CMS_CHECK_PERMISSIONS(direct->statement);
-	if (!read_only)
-	{
-		PushActiveSnapshot(GetTransactionSnapshot());
-		CommandCounterIncrement();
-		UpdateActiveSnapshotCommandId();
-	}
+	if (is_new && looks)
+		push_snapshot(sight);
 	ResetExprContext(direct->expressions);
 	if (direct->statement->commandType == CMD_SELECT)
 		*rows = select_row(direct);
@@ -532,12 +442,22 @@ run(CmsDirect *direct, bool read_only, uint64 *rows)
 		done = update_row(direct, rows);
 	else
 		done = insert_row(direct, rows);
-	if (!read_only)
-	{
+	if (is_new && looks)
 		PopActiveSnapshot();
+	if (is_new)
 		CommandCounterIncrement();
-	}
 	return done;
+}
+
+static void
+push_snapshot(CmsSight sight)
+{
+	if (sight == CMS_SIGHT_OF_ALL)
+		PushCopiedSnapshot(GetLatestSnapshot());
+	else
+		PushActiveSnapshot(GetTransactionSnapshot());
+	CommandCounterIncrement();
+	UpdateActiveSnapshotCommandId();
 }
 
 /* The values of what is found point into its page: the pin stays until they are copied. */
@@ -546,11 +466,12 @@ select_row(CmsDirect *direct)
 {
 	Relation table = table_open(direct->first.table, NoLock);
 	TupleTableSlot *row = table_slot_create(table, NULL);
-	bool found = find(direct, &direct->first, table, GetActiveSnapshot(), row);
+	bool found =
+		cms_finder_find(&direct->first, direct->expressions, table, GetActiveSnapshot(), row);
 
 	if (found)
 	{
-		TupleTableSlot *columns = ExecProject(direct->first.projection);
+		TupleTableSlot *columns = ExecProject(direct->row);
 
 		if (direct->joins)
 			found = select_second(direct, columns);
@@ -567,7 +488,7 @@ select_second(CmsDirect *direct, TupleTableSlot *first)
 {
 	Relation table = table_open(direct->second.table, NoLock);
 	TupleTableSlot *row = table_slot_create(table, NULL);
-	TupleTableSlot *second = direct->second.projection->pi_state.resultslot;
+	TupleTableSlot *second = direct->second_row->pi_state.resultslot;
 	bool found;
 	ListCell *cell;
 
@@ -578,16 +499,16 @@ select_second(CmsDirect *direct, TupleTableSlot *first)
 
 		to->value = slot_getattr(first, from->paramval->varattno, &to->isnull);
 	}
-	found = find(direct, &direct->second, table, GetActiveSnapshot(), row);
+	found = cms_finder_find(&direct->second, direct->expressions, table, GetActiveSnapshot(), row);
 	if (found)
-		ExecProject(direct->second.projection);
+		ExecProject(direct->second_row);
 	else
 		ExecStoreAllNullTuple(second);
 	if (found || direct->keeps_first)
 	{
 		direct->expressions->ecxt_outertuple = first;
 		direct->expressions->ecxt_innertuple = second;
-		keep_answer(ExecProject(direct->projection));
+		keep_answer(ExecProject(direct->joined_row));
 		found = true;
 	}
 	ExecDropSingleTupleTableSlot(row);
@@ -623,15 +544,15 @@ keep_answer(TupleTableSlot *slot)
 static bool
 update_row(CmsDirect *direct, uint64 *rows)
 {
-	Relation table = table_open(direct->first.table, NoLock);
+	Relation table = table_open(direct->table, NoLock);
 	TupleTableSlot *row = table_slot_create(table, NULL);
 	bool done = true;
 
 	CheckCmdReplicaIdentity(table, CMD_UPDATE);
 	*rows = 0;
-	if (find(direct, &direct->first, table, GetActiveSnapshot(), row))
+	if (cms_finder_find(&direct->first, direct->expressions, table, GetActiveSnapshot(), row))
 	{
-		TupleTableSlot *changed = ExecProject(direct->first.projection);
+		TupleTableSlot *changed = ExecProject(direct->row);
 		ItemPointerData place = row->tts_tid;
 		TM_FailureData failure;
 		LockTupleMode lock;
@@ -651,7 +572,7 @@ update_row(CmsDirect *direct, uint64 *rows)
 		{
 			*rows = 1;
 			if (indexes)
-				index_row(direct, table, changed, indexes);
+				index_row(direct, table, changed, indexes, NULL);
 		}
 		ExecClearTuple(changed);
 	}
@@ -663,19 +584,42 @@ update_row(CmsDirect *direct, uint64 *rows)
 static bool
 insert_row(CmsDirect *direct, uint64 *rows)
 {
-	Relation table = table_open(direct->first.table, NoLock);
-	TupleTableSlot *row = ExecProject(direct->first.projection);
+	Relation table = table_open(direct->table, NoLock);
+	TupleTableSlot *row = ExecProject(direct->row);
 	bool done = allows(direct, table, row);
 
-	if (done)
+	if (done && direct->gives_way)
+		done = insert_unless_taken(direct, table, row);
+	else if (done)
 	{
 		table_tuple_insert(table, row, GetCurrentCommandId(true), 0, NULL);
-		index_row(direct, table, row, CMS_ALL_INDEXES);
-		*rows = 1;
+		index_row(direct, table, row, CMS_ALL_INDEXES, NULL);
 	}
+	*rows = done ? 1 : 0;
 	ExecClearTuple(row);
 	table_close(table, NoLock);
 	return done;
+}
+
+/*
+ * As the executor does it, only that it looks first whether a key is taken, which here is seldom.
+ * False: perhaps one is, by whom may have to be waited for; what was written is gone.
+ */
+static bool
+insert_unless_taken(CmsDirect *direct, Relation table, TupleTableSlot *row)
+{
+	TransactionId me = GetCurrentTransactionId();
+	uint32 token = SpeculativeInsertionLockAcquire(me);
+	bool taken = false;
+
+	table_tuple_insert_speculative(table, row, GetCurrentCommandId(true), 0, NULL, token);
+	index_row(direct, table, row, CMS_ALL_INDEXES, &taken);
+	if (taken)
+		heap_abort_speculative(table, &row->tts_tid);
+	else
+		heap_finish_speculative(table, &row->tts_tid);
+	SpeculativeInsertionLockRelease(me);
+	return !taken;
 }
 
 /* False: some constraint does not hold, which the executor tells best. */
@@ -696,79 +640,27 @@ allows(CmsDirect *direct, Relation table, TupleTableSlot *row)
 	return true;
 }
 
-/* A new row; or a version that found no room on the page, or has other values for an index. */
+/*
+ * A new row; or a version that found no room on the page, or has other values for an index. What
+ * the executor is not given an index for, it passes over.
+ */
 static void
-index_row(const CmsDirect *direct, Relation table, TupleTableSlot *row, CmsIndexesToUpdate which)
+index_row(CmsDirect *direct, Relation table, TupleTableSlot *row, CmsIndexesToUpdate which,
+		  bool *taken)
 {
-	EState *state = CreateExecutorState();
-	MemoryContext before = MemoryContextSwitchTo(state->es_query_cxt);
-	ResultRelInfo *result = makeNode(ResultRelInfo);
+	ResultRelInfo *result = direct->result;
+	Relation *index = result->ri_IndexRelationDescs;
+	bool is_update = direct->statement->commandType == CMD_UPDATE;
 
-	CMS_INIT_RANGE_TABLE(state, direct->statement);
-	InitResultRelInfo(result, table, direct->target, NULL, 0);
-	ExecOpenIndices(result, false);
-	CMS_INSERT_INDEX_TUPLES(
-		result, row, state, direct->statement->commandType == CMD_UPDATE, which);
-	ExecCloseIndices(result);
-	MemoryContextSwitchTo(before);
-	FreeExecutorState(state);
-}
-
-static bool
-find(const CmsDirect *direct, const Finder *finder, Relation table, Snapshot snapshot,
-	 TupleTableSlot *slot)
-{
-	return OidIsValid(finder->index) ? find_by_index(direct, finder, table, snapshot, slot)
-									 : find_by_place(direct, finder, table, snapshot, slot);
-}
-
-static bool
-find_by_index(const CmsDirect *direct, const Finder *finder, Relation table, Snapshot snapshot,
-			  TupleTableSlot *slot)
-{
-	Relation index;
-	IndexScanDesc scan;
-	bool found = false;
-
-	for (int i = 0; i < finder->keys; i++)
-	{
-		bool isnull;
-
-		finder->scan_keys[i].sk_argument =
-			ExecEvalExprSwitchContext(finder->key_values[i], direct->expressions, &isnull);
-		if (isnull)
-			return false;
-	}
-	index = index_open(finder->index, AccessShareLock);
-	scan = CMS_INDEX_BEGINSCAN(table, index, snapshot, finder->keys);
-	index_rescan(scan, finder->scan_keys, finder->keys, NULL, 0);
-	while (!found && index_getnext_slot(scan, finder->direction, slot))
-	{
-		CHECK_FOR_INTERRUPTS();
-		found = passes(direct, finder, slot);
-	}
-	index_endscan(scan);
-	index_close(index, NoLock);
-	return found;
-}
-
-static bool
-find_by_place(const CmsDirect *direct, const Finder *finder, Relation table, Snapshot snapshot,
-			  TupleTableSlot *slot)
-{
-	bool isnull;
-	ItemPointer place = (ItemPointer) DatumGetPointer(
-		ExecEvalExprSwitchContext(finder->key_values[0], direct->expressions, &isnull));
-
-	return !isnull && ItemPointerIsValid(place) &&
-		   ItemPointerGetBlockNumber(place) < RelationGetNumberOfBlocks(table) &&
-		   table_tuple_fetch_row_version(table, place, snapshot, slot) &&
-		   passes(direct, finder, slot);
-}
-
-static bool
-passes(const CmsDirect *direct, const Finder *finder, TupleTableSlot *slot)
-{
-	direct->expressions->ecxt_scantuple = slot;
-	return ExecQual(finder->filter, direct->expressions);
+	result->ri_RelationDesc = table;
+	direct->expressions->ecxt_scantuple = row;
+	for (int i = 0; i < result->ri_NumIndices; i++)
+		index[i] = ExecQual(direct->applies[i], direct->expressions)
+					   ? index_open(direct->index[i], RowExclusiveLock)
+					   : NULL;
+	CMS_INSERT_INDEX_TUPLES(result, row, direct->state, is_update, which, taken);
+	for (int i = 0; i < result->ri_NumIndices; i++)
+		if (index[i] != NULL)
+			index_close(index[i], RowExclusiveLock);
+	ResetPerTupleExprContext(direct->state);
 }

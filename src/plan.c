@@ -28,7 +28,7 @@
 #include "text.h"
 
 static uint64 write_guarded(CmsPlan *plan, const Datum *values, const char *nulls, bool latest);
-static void start(CmsPlan *plan);
+static uint64 run(CmsPlan *plan, const Datum *values, const char *nulls, CmsSight sight);
 static void prepare(CmsPlan *plan);
 static PlannedStmt *
 plan_statement(Query *query, const char *text, int options, ParamListInfo params);
@@ -102,27 +102,13 @@ cms_param_numeric(CmsParams *params, Numeric value)
 uint64
 cms_plan_run(CmsPlan *plan, const Datum *values, const char *nulls, bool read_only)
 {
-	uint64 rows;
-	int result;
-
-	start(plan);
-	is_direct = plan->is_hot && cms_direct_run(plan, values, nulls, read_only, &rows);
-	if (is_direct)
-		return rows;
-	result = SPI_execute_plan(plan->plan, (Datum *) values, nulls, read_only, 0);
-	return finished(plan, result);
+	return run(plan, values, nulls, read_only ? CMS_SIGHT_OF_CALLER : CMS_SIGHT_OF_NOW);
 }
 
 uint64
 cms_plan_run_latest(CmsPlan *plan, const Datum *values, const char *nulls)
 {
-	int result;
-
-	start(plan);
-	CommandCounterIncrement();
-	result = SPI_execute_snapshot(
-		plan->plan, (Datum *) values, nulls, GetLatestSnapshot(), InvalidSnapshot, false, true, 0);
-	return finished(plan, result);
+	return run(plan, values, nulls, CMS_SIGHT_OF_ALL);
 }
 
 uint64
@@ -168,14 +154,37 @@ cms_plan_guard_is_open(void)
 }
 
 /* Frees the rows of the statement before: a call may run thousands. */
-static void
-start(CmsPlan *plan)
+static uint64
+run(CmsPlan *plan, const Datum *values, const char *nulls, CmsSight sight)
 {
+	uint64 rows;
+	int result;
+
 	if (SPI_tuptable != NULL)
 		SPI_freetuptable(SPI_tuptable);
 	if (plan->plan == NULL)
 		prepare(plan);
 	current = plan;
+	is_direct = plan->is_hot && cms_direct_run(plan, values, nulls, sight, &rows);
+	if (is_direct)
+		return rows;
+
+	if (sight == CMS_SIGHT_OF_ALL)
+	{
+		CommandCounterIncrement();
+		result = SPI_execute_snapshot(plan->plan,
+									  (Datum *) values,
+									  nulls,
+									  GetLatestSnapshot(),
+									  InvalidSnapshot,
+									  false,
+									  true,
+									  0);
+	}
+	else
+		result =
+			SPI_execute_plan(plan->plan, (Datum *) values, nulls, sight == CMS_SIGHT_OF_CALLER, 0);
+	return finished(plan, result);
 }
 
 static void
