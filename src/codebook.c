@@ -95,12 +95,6 @@ cms_codebook_write_lock(int org)
 }
 
 void
-cms_codebook_write_unlock(int org)
-{
-	cms_unlock(org, CMS_LOCK_CODES, ShareLock);
-}
-
-void
 cms_codebook_reserve_lock(int org)
 {
 	cms_lock(org, CMS_LOCK_CODES, ExclusiveLock);

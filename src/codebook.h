@@ -14,8 +14,6 @@
 #include "counter.h"
 
 extern void cms_codebook_write_lock(int org);
-/* before anything is written: gives the lock back, where it was taken in vain */
-extern void cms_codebook_write_unlock(int org);
 extern void cms_codebook_reserve_lock(int org);
 /*
  * After the write lock, before many new codes of a pattern: two transactions that

@@ -16,6 +16,7 @@
 #include "coupon.h"
 #include "issue.h"
 #include "money.h"
+#include "number.h"
 #include "plan.h"
 #include "text.h"
 
@@ -91,11 +92,12 @@ static CmsPlan common_offer = {
 static CmsPlan new_coupon = {
 	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at, expires_at,"
 	" held_until, uses, last_redeemed_at)"
-	" VALUES ($1, nextval('cms.coupon_id_seq'), $2, $3, true, $4, CASE WHEN $4 IS NOT NULL THEN 1 END, $5, $6,"
+	" VALUES ($1, $8, $2, $3, true, $4, CASE WHEN $4 IS NOT NULL THEN 1 END, $5, $6,"
 	" $7, CASE WHEN $7 IS NULL THEN 1 ELSE 0 END, CASE WHEN $7 IS NULL THEN $5 END)"
-	" ON CONFLICT DO NOTHING RETURNING coupon_id",
-	7,
-	{INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+	" ON CONFLICT DO NOTHING",
+	8,
+	{INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID},
+	.is_hot = true};
 
 static CmsPlan delete_coupon = {
 	"DELETE FROM cms.coupon WHERE org_id = $1 AND coupon_id = $2", 2, {INT4OID, INT8OID}};
@@ -279,6 +281,7 @@ cms_coupon_make(CmsFound *found, const char *code, const CmsUseRequest *request,
 {
 	TimestampTz own_end = 0;
 	bool has_own_end = cms_rule_own_end(found->offer, request->at, &own_end);
+	int64 coupon_id = cms_number_of_coupon();
 	CmsParams params = {0};
 
 	cms_param_int(&params, found->offer->org);
@@ -288,9 +291,10 @@ cms_coupon_make(CmsFound *found, const char *code, const CmsUseRequest *request,
 	cms_param_instant(&params, request->at);
 	cms_param(&params, TimestampTzGetDatum(own_end), !has_own_end);
 	cms_param(&params, TimestampTzGetDatum(held_until ? *held_until : 0), held_until == NULL);
+	cms_param_int64(&params, coupon_id);
 	if (cms_plan_run(&new_coupon, params.values, params.nulls, false) == 0)
 		return false;
-	found->coupon.coupon_id = cms_row_int64(0, 1, 0);
+	found->coupon.coupon_id = coupon_id;
 	return true;
 }
 

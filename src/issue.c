@@ -59,6 +59,8 @@ static void lock_bucket(int org, int bucket);
 static bool issue_line(CmsIssue *issue, int i);
 static bool give_existing(CmsIssue *issue, CmsIssueLine *line);
 static void read_receipts(CmsIssue *issue, CmsIssueLine *line, CmsReceipts *receipts);
+static bool is_new_customer_likely(const CmsOffer *offer);
+static void note_received(const CmsOffer *offer, int received);
 static void take_receipts(CmsReceipts *receipts);
 static void add_receipt_params(const CmsOffer *offer, const char *customer, CmsParams *params);
 static void count_issued(CmsIssue *issue);
@@ -111,12 +113,12 @@ cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *li
 		issue->lines[i] = &lines[i];
 	qsort(issue->lines, nlines, sizeof(CmsIssueLine *), compare_lines);
 
-	issue->free_code = issuer->free_code;
+	issue->may_guess = nlines == 1 && lines[0].given_code == NULL;
 	while (!attempt(issue))
 	{
 		CHECK_FOR_INTERRUPTS();
 		forget_answers(issue);
-		issue->free_code = NULL;
+		issue->may_guess = false;
 		issue->offer = cms_offer_get(offer->org, offer->offer_id, false);
 	}
 	for (int i = 0; i < nlines; i++)
@@ -383,8 +385,7 @@ issue_line(CmsIssue *issue, int i)
 	CmsReceipts receipts;
 	int nth;
 
-	if (offer->reissue_existing && line->given_code == NULL &&
-		!(line->knows_received && line->received == 0) && give_existing(issue, line))
+	if (offer->reissue_existing && line->given_code == NULL && give_existing(issue, line))
 		return true;
 	read_receipts(issue, line, &receipts);
 	line->reason = cms_rule_issue_customer(
@@ -441,16 +442,13 @@ read_receipts(CmsIssue *issue, CmsIssueLine *line, CmsReceipts *receipts)
 	const CmsOffer *offer = issue->offer;
 	bool has_exclusions = offer->nexclusions > 0;
 	bool has_gap = offer->min_days_between_issues > 0;
-	bool knows_received = line->knows_received;
+	bool guesses = issue->may_guess && is_new_customer_likely(offer);
 	CmsParams params = {0};
 
 	*receipts = (CmsReceipts){.in_audience = true};
-	line->knows_received = false;
-	if (knows_received && !has_exclusions && !has_gap && !offer->audience_only)
-	{
-		receipts->received = line->received;
+	issue->may_guess = false;
+	if (guesses)
 		return;
-	}
 
 	add_receipt_params(offer, line->customer, &params);
 	if (!has_exclusions && !has_gap && !offer->audience_only)
@@ -458,7 +456,7 @@ read_receipts(CmsIssue *issue, CmsIssueLine *line, CmsReceipts *receipts)
 		if (cms_plan_run(&received_by_customer, params.values, params.nulls, false) > 0)
 			receipts->received = cms_row_int32(0, 1, 0);
 		if (issue->nlines == 1)
-			cms_issue_note_received(offer, receipts->received);
+			note_received(offer, receipts->received);
 		return;
 	}
 
@@ -467,6 +465,29 @@ read_receipts(CmsIssue *issue, CmsIssueLine *line, CmsReceipts *receipts)
 	else
 		cms_plan_run(&receipts_of_customer, params.values, params.nulls, false);
 	take_receipts(receipts);
+}
+
+/*
+ * Whether the coupon is written as the customer's first without a look: most are, and if it is
+ * not, the insert finds the first one there and the call decides again. A rule that asks for more
+ * has it read anyway; stock is an update, which would fail with an error.
+ */
+static bool
+is_new_customer_likely(const CmsOffer *offer)
+{
+	return offer->hints->returning == 0 && offer->min_days_between_issues == 0 &&
+		   !offer->audience_only && offer->nexclusions == 0 && !offer->reissue_existing &&
+		   offer->method != CMS_METHOD_UPLOADED && !offer->has_stock &&
+		   !IsolationUsesXactSnapshot();
+}
+
+/* Whether the customer had received the offer before: how the next is guessed. */
+static void
+note_received(const CmsOffer *offer, int received)
+{
+	CmsOfferHints *hints = offer->hints;
+
+	hints->returning = received > 0 ? RETURNING_CUSTOMERS : Max(hints->returning - 1, 0);
 }
 
 /* from the statement last run */
@@ -504,14 +525,6 @@ add_receipt_params(const CmsOffer *offer, const char *customer, CmsParams *param
 									 : (Datum) 0,
 			  offer->nexclusions == 0);
 	cms_param_bool(params, offer->min_days_between_issues > 0);
-}
-
-void
-cms_issue_note_received(const CmsOffer *offer, int received)
-{
-	CmsOfferHints *hints = offer->hints;
-
-	hints->returning = received > 0 ? RETURNING_CUSTOMERS : Max(hints->returning - 1, 0);
 }
 
 /*
@@ -566,7 +579,6 @@ forget_answers(CmsIssue *issue)
 		issue->lines[i]->reason = CMS_OK;
 		issue->lines[i]->message = NULL;
 		issue->lines[i]->replayed = false;
-		issue->lines[i]->knows_received = false;
 	}
 }
 

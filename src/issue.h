@@ -15,8 +15,6 @@ typedef struct CmsIssueLine
 	int64 line;
 	const char *customer;
 	const char *given_code; /* upload: the normalised code; NULL: the offer's method decides */
-	bool knows_received; /* "received" has been read: coupons of the offer that the customer had */
-	int received;        /* coupons of the offer that the customer had */
 	/* answered */
 	CmsReason reason; /* CMS_OK: issued */
 	char *message;    /* NULL: the standard sentence */
@@ -39,8 +37,6 @@ typedef struct CmsIssuer
 	int64 job_id; /* 0: none */
 	TimestampTz at;
 	bool all_or_none;
-	const char *
-		free_code; /* drawn, and not reserved, with the lock of those who write codes; NULL: none */
 } CmsIssuer;
 
 /*
@@ -55,9 +51,6 @@ cms_issue_lines(const CmsOffer *offer, const CmsIssuer *issuer, CmsIssueLine *li
 /* What is known of a customer who might ask; only reads. */
 extern void
 cms_issue_look_at_receipts(const CmsOffer *offer, const char *customer, CmsReceipts *receipts);
-
-/* Notes whether a customer had received the offer before: how the next is guessed. */
-extern void cms_issue_note_received(const CmsOffer *offer, int received);
 
 /* The same for all these customers, in one order whoever asks. */
 extern void cms_issue_lock_customers(int org, const char *const *customers, int count);

@@ -58,31 +58,12 @@ enum
 
 static void fetch_rest(FunctionCallInfo fcinfo, IssueCall *call);
 static void run(FunctionCallInfo fcinfo, IssueCall *call);
-static const CmsOffer *read_for_one(IssueCall *call);
-static bool is_new_customer_likely(const CmsOffer *offer);
-static bool will_draw_first(const IssueCall *call, const CmsOffer *offer);
 static CmsRequestState open_request(IssueCall *call, CmsRequest *request);
 static void replay(const CmsOffer *offer, IssueCall *call, const CmsRequest *request);
 static void replay_line(const CmsOffer *offer, CmsIssueLine *line, int64 coupon_id);
 static void refuse(IssueCall *call, CmsReason reason);
 static void close_request(const IssueCall *call, const CmsRequest *request);
 static void put_line(FunctionCallInfo fcinfo, const CmsOffer *offer, const CmsIssueLine *line);
-
-/* the drawn code, if any, is looked for among the reserved ones */
-#define OFFER_AND_CODE(received)                                     \
-	"SELECT v.version,"                                              \
-	" CASE WHEN $4 IS NOT NULL THEN EXISTS (SELECT FROM cms.offer o" \
-	"  WHERE " CMS_CODEBOOK_RESERVES(                                \
-		"$4") ") END, " received                                     \
-			  " FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = $2"
-static CmsPlan offer_and_code = {
-	OFFER_AND_CODE("$3"), 4, {INT4OID, INT8OID, TEXTOID, TEXTARRAYOID}};
-static CmsPlan offer_code_and_received = {
-	OFFER_AND_CODE("(SELECT c.nth FROM cms.coupon c"
-				   "  WHERE c.org_id = $1 AND c.customer_id = $3 AND c.offer_id = $2"
-				   "  ORDER BY c.nth DESC LIMIT 1)"),
-	4,
-	{INT4OID, INT8OID, TEXTOID, TEXTARRAYOID}};
 
 static CmsPlan read_coupon = {
 	"SELECT c.code, c.issued_at, c.expires_at, c.shared FROM cms.coupon c WHERE c.org_id = $1 AND c.coupon_id = $2",
@@ -179,8 +160,10 @@ run(FunctionCallInfo fcinfo, IssueCall *call)
 		call->lines[i].line = i + 1;
 		call->lines[i].customer = call->customers[i / call->how_many];
 	}
-	offer =
-		call->nlines == 1 ? read_for_one(call) : cms_offer_get(call->org, call->offer_id, false);
+	offer = cms_offer_get(call->org, call->offer_id, false);
+	/* not changed since a restore, which brings no versions */
+	if (offer->version == 0 && !IsolationUsesXactSnapshot())
+		cms_settings_raise_version(call->org, call->offer_id);
 	switch (open_request(call, &request))
 	{
 		case CMS_REQUEST_NEW:
@@ -201,86 +184,6 @@ run(FunctionCallInfo fcinfo, IssueCall *call)
 		put_line(fcinfo, offer, &call->lines[i]);
 	}
 	SPI_finish();
-}
-
-/*
- * One coupon is asked for by far the most often: then one statement reads the version of the
- * offer, what the customer has received, and whether the code that will be drawn is reserved. To
- * know that for good it comes after the lock of those who write codes. Whether a code will be
- * drawn, and how it looks, is a guess by the copy of the offer that is there; in vain, the lock
- * is given back.
- */
-static const CmsOffer *
-read_for_one(IssueCall *call)
-{
-	CmsIssueLine *line = &call->lines[0];
-	const CmsOffer *kept = cms_offer_kept(call->org, call->offer_id);
-	bool draws = kept != NULL && will_draw_first(call, kept);
-	bool guesses = kept != NULL && is_new_customer_likely(kept);
-	const CmsOffer *offer = NULL;
-	char code[CMS_CODE_MAX_LENGTH + 1];
-	CmsParams params = {0};
-
-	if (draws)
-	{
-		cms_codebook_write_lock(call->org);
-		cms_code_draw(&kept->pattern, code);
-	}
-	cms_param_int(&params, call->org);
-	cms_param_int64(&params, call->offer_id);
-	cms_param_text(&params, line->customer);
-	cms_param(&params, draws ? cms_codebook_names(code) : (Datum) 0, !draws);
-	if (cms_plan_run(guesses ? &offer_and_code : &offer_code_and_received,
-					 params.values,
-					 params.nulls,
-					 false) > 0)
-	{
-		bool reserved = cms_row_bool(0, 2, false);
-
-		line->received = guesses ? 0 : cms_row_int32(0, 3, 0);
-		offer = cms_offer_of_version(call->org, call->offer_id, cms_row_int64(0, 1, 0), false);
-		line->knows_received = !guesses || offer == kept;
-		if (!guesses)
-			cms_issue_note_received(offer, line->received);
-		if (draws && offer == kept && !reserved)
-			call->issuer.free_code = pstrdup(code);
-	}
-	if (draws && call->issuer.free_code == NULL)
-		cms_codebook_write_unlock(call->org);
-	if (offer == NULL)
-	{
-		/* unknown, or not changed since a restore, which brings no versions */
-		offer = cms_offer_get(call->org, call->offer_id, false);
-		if (offer->version == 0 && !IsolationUsesXactSnapshot())
-			cms_settings_raise_version(call->org, call->offer_id);
-	}
-	return offer;
-}
-
-/*
- * Whether the coupon is written as the customer's first without a look: most are, and if it is
- * not, the insert finds the first one there and the call decides again. A rule that asks for more
- * has it read anyway; stock is an update, which would fail with an error.
- */
-static bool
-is_new_customer_likely(const CmsOffer *offer)
-{
-	return offer->hints->returning == 0 && offer->min_days_between_issues == 0 &&
-		   !offer->audience_only && offer->nexclusions == 0 && !offer->reissue_existing &&
-		   offer->method != CMS_METHOD_UPLOADED && !offer->has_stock &&
-		   !IsolationUsesXactSnapshot();
-}
-
-/*
- * Whether a code is to be drawn, and no lock comes before that of those who write codes. A fixed
- * snapshot does not show what others have reserved, whatever the lock.
- */
-static bool
-will_draw_first(const IssueCall *call, const CmsOffer *offer)
-{
-	return offer->method == CMS_METHOD_GENERATED && offer->nexclusions == 0 &&
-		   (call->issuer.service == NULL || offer->claim_service != NULL) &&
-		   call->request_key == NULL && !IsolationUsesXactSnapshot();
 }
 
 /* The time is not part of what is asked for, since a repeated call comes later. */

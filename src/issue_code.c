@@ -15,6 +15,7 @@
 #include "codebook.h"
 #include "generate.h"
 #include "issue_code.h"
+#include "number.h"
 #include "plan.h"
 #include "text.h"
 
@@ -38,30 +39,12 @@ static void take_positions(CmsIssue *issue, int64 want);
 static void use_position(CmsIssue *issue);
 static void stock_crowded_space(CmsIssue *issue);
 static CmsReason why_code_failed(CmsIssue *issue, const char *code);
+static bool is_reserved(int org, const char *code);
 
-#define NEW_COUPON                                                                                                \
-	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at, expires_at," \
+static CmsPlan new_coupon = {
+	"INSERT INTO cms.coupon (org_id, coupon_id, offer_id, code, shared, customer_id, nth, issued_at, expires_at,"
 	" service, consumer_ref, job_id)"
-#define NEW_VALUES "$1, nextval('cms.coupon_id_seq'), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11"
-#define NEW_ID " ON CONFLICT DO NOTHING RETURNING coupon_id"
-
-static CmsPlan new_coupon = {NEW_COUPON " VALUES (" NEW_VALUES ")" NEW_ID,
-							 11,
-							 {INT4OID,
-							  INT8OID,
-							  TEXTOID,
-							  BOOLOID,
-							  TEXTOID,
-							  INT4OID,
-							  TIMESTAMPTZOID,
-							  TIMESTAMPTZOID,
-							  TEXTOID,
-							  TEXTOID,
-							  INT8OID}};
-
-static CmsPlan new_coupon_unless_reserved = {
-	NEW_COUPON " SELECT " NEW_VALUES " WHERE NOT EXISTS (SELECT FROM cms.offer o"
-			   "  WHERE " CMS_CODEBOOK_RESERVES("$12") ")" NEW_ID,
+	" VALUES ($1, $12, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
 	12,
 	{INT4OID,
 	 INT8OID,
@@ -74,7 +57,8 @@ static CmsPlan new_coupon_unless_reserved = {
 	 TEXTOID,
 	 TEXTOID,
 	 INT8OID,
-	 TEXTARRAYOID}};
+	 INT8OID},
+	.is_hot = true};
 
 static CmsPlan take_stocked = {
 	"UPDATE cms.coupon SET customer_id = $3, nth = $4, issued_at = $5, expires_at = $6, service = $7,"
@@ -103,7 +87,10 @@ static CmsPlan code_is_taken = {
 	{INT4OID, TEXTOID}};
 
 static CmsPlan code_is_reserved = {
-	"SELECT 1 FROM cms.offer o WHERE " CMS_CODEBOOK_RESERVES("$2"), 2, {INT4OID, TEXTARRAYOID}};
+	"SELECT 1 FROM cms.offer o WHERE " CMS_CODEBOOK_RESERVES("$2") " LIMIT 1",
+	2,
+	{INT4OID, TEXTARRAYOID},
+	.is_hot = true};
 
 static CmsPlan drop_coupon = {
 	"DELETE FROM cms.coupon WHERE org_id = $1 AND coupon_id = $2", 2, {INT4OID, INT8OID}};
@@ -139,8 +126,7 @@ cms_issue_code_prepare(CmsIssue *issue)
 			issue->room = PG_INT64_MAX;
 			if (cms_issue_code_is_scarce(offer))
 				issue->room = cms_codebook_room_beyond(offer, &issue->totals);
-			if (issue->free_code == NULL)
-				cms_codebook_write_lock(offer->org);
+			cms_codebook_write_lock(offer->org);
 			cms_codebook_crowd_lock(offer, issue->nlines);
 			if (issue->nlines >= MANY_LINES)
 				issue->reserved = cms_codebook_reserved_of_pattern(offer->org, &offer->pattern);
@@ -227,11 +213,14 @@ give_new(CmsIssue *issue, CmsIssueLine *line, int nth)
 	const CmsIssuer *issuer = issue->issuer;
 	char code[CMS_CODE_MAX_LENGTH + 1];
 	bool may_be_reserved;
+	int64 coupon_id;
 	CmsParams params = {0};
-	uint64 written;
 
 	if (!choose_code(issue, line, code, &may_be_reserved))
 		return line->reason != CMS_OK;
+	if (may_be_reserved && is_reserved(offer->org, code))
+		return false;
+	coupon_id = cms_number_of_coupon();
 
 	cms_param_int(&params, offer->org);
 	cms_param_int64(&params, offer->offer_id);
@@ -244,20 +233,14 @@ give_new(CmsIssue *issue, CmsIssueLine *line, int nth)
 	cms_param_text(&params, issuer->service);
 	cms_param_text(&params, issuer->consumer_ref);
 	cms_param(&params, Int64GetDatum(issuer->job_id), issuer->job_id == 0);
-	if (may_be_reserved)
-	{
-		cms_param(&params, cms_codebook_names(code), false);
-		/* the lock has made final what is reserved, which a fixed snapshot may not show */
-		written = cms_plan_run_latest(&new_coupon_unless_reserved, params.values, params.nulls);
-	}
-	else
-		written = cms_plan_run(&new_coupon, params.values, params.nulls, false);
-	if (written == 0)
+	cms_param_int64(&params, coupon_id);
+	/* who is in the way may be committed since a fixed snapshot: decided again, not an error of the server's */
+	if (cms_plan_run_latest(&new_coupon, params.values, params.nulls) == 0)
 	{
 		explain_conflict(issue, line, code);
 		return line->reason != CMS_OK;
 	}
-	line->coupon_id = cms_row_int64(0, 1, 0);
+	line->coupon_id = coupon_id;
 	line->code = MemoryContextStrdup(issue->context, code);
 	line->shared = offer->method == CMS_METHOD_COMMON;
 	issue->issued++;
@@ -318,12 +301,6 @@ draw_code(CmsIssue *issue, char *code, bool *may_be_reserved)
 {
 	const CmsOffer *offer = issue->offer;
 
-	if (issue->free_code != NULL)
-	{
-		strlcpy(code, issue->free_code, CMS_CODE_MAX_LENGTH + 1);
-		issue->free_code = NULL;
-		return true;
-	}
 	do
 	{
 		if (++issue->draws > MAX_DRAWS)
@@ -408,10 +385,18 @@ why_code_failed(CmsIssue *issue, const char *code)
 
 	if (cms_plan_run_latest(&code_is_taken, values, NULL) > 0)
 		return CMS_CODE_TAKEN;
-	values[1] = cms_codebook_names(code);
-	if (cms_plan_run_latest(&code_is_reserved, values, NULL) > 0)
+	if (is_reserved(issue->offer->org, code))
 		return CMS_CODE_RESERVED;
 	return CMS_OK;
+}
+
+/* Final by the lock of who writes codes; a fixed snapshot might not show it. */
+static bool
+is_reserved(int org, const char *code)
+{
+	Datum values[] = {Int32GetDatum(org), cms_codebook_names(code)};
+
+	return cms_plan_run_latest(&code_is_reserved, values, NULL) > 0;
 }
 
 void

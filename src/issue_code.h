@@ -30,8 +30,8 @@ typedef struct CmsIssue
 	bool claim_may_go;     /* nothing was issued, so the claim could be released meanwhile */
 	bool claim_gone;       /* it was */
 	CmsStock stock;        /* with use_stock */
-	const char *free_code; /* drawn and known not to be reserved; NULL: none */
-	CmsReserved *reserved; /* of many lines; NULL: the statement that writes looks */
+	bool may_guess;        /* that the customer has received nothing yet, see there */
+	CmsReserved *reserved; /* of many lines; NULL: each is looked for */
 	int64 room;            /* new codes that may be made */
 	int draws;             /* that collided since the last new code */
 	CmsCodeOrder *order;   /* RANDOMISED */

@@ -202,7 +202,6 @@ decide(CmsIssue *issue, int begin, int end, CmsReceipts *receipts, const int *of
 		char code[CMS_CODE_MAX_LENGTH + 1];
 
 		CHECK_FOR_INTERRUPTS();
-		line->knows_received = false;
 		line->reason =
 			cms_rule_issue_customer(offer, of, at, &line->has_next, &line->next_allowed_on);
 		if (line->reason == CMS_OK && issue->issued >= issue->allowed)

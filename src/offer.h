@@ -147,8 +147,6 @@ typedef struct CmsOffer
  */
 extern const CmsOffer *cms_offer_of_version(int org, int64 offer_id, int64 version, bool read_only);
 extern const CmsOffer *cms_offer_get(int org, int64 offer_id, bool read_only);
-/* the copy of this backend, of whatever version: only good for a guess of what will be needed; NULL: none */
-extern const CmsOffer *cms_offer_kept(int org, int64 offer_id);
 /* a new struct, in a memory context of its own below the current one; MS001 when there is no such offer */
 extern CmsOffer *cms_offer_compile(int org, int64 offer_id, bool read_only);
 /* SPI_connect at the start of a call that uses offers; the call ends with SPI_finish */

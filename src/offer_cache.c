@@ -54,32 +54,25 @@ static dlist_head copies_by_use = DLIST_STATIC_INIT(copies_by_use);
 static CmsOffer *retired = NULL; /* replaced, perhaps in use by this call */
 static int calls = 0;            /* that have begun and not ended */
 
-static CmsPlan read_versions = {
-	"SELECT COALESCE(v.version, 0)"
-	" FROM cms.offer o"
-	" LEFT JOIN cms.offer_version v ON v.org_id = $1 AND v.offer_id = $2"
-	" WHERE o.org_id = $1 AND o.offer_id = $2",
+static CmsPlan read_version = {
+	"SELECT v.version FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = $2",
 	2,
 	{INT4OID, INT8OID},
 	.is_hot = true};
+static CmsPlan exists = {
+	"SELECT 1 FROM cms.offer o WHERE o.org_id = $1 AND o.offer_id = $2", 2, {INT4OID, INT8OID}};
 
 const CmsOffer *
 cms_offer_get(int org, int64 offer_id, bool read_only)
 {
 	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
+	int64 version = 0;
 
-	if (cms_plan_run(&read_versions, values, NULL, read_only) == 0)
+	if (cms_plan_run(&read_version, values, NULL, read_only) == 1)
+		version = cms_row_int64(0, 1, 0);
+	else if (cms_plan_run(&exists, values, NULL, read_only) == 0)
 		cms_offer_unknown(offer_id);
-	return cms_offer_of_version(org, offer_id, cms_row_int64(0, 1, 0), read_only);
-}
-
-const CmsOffer *
-cms_offer_kept(int org, int64 offer_id)
-{
-	CopyKey key = {.offer_id = offer_id, .org = org};
-	Copy *copy = copies == NULL ? NULL : hash_search(copies, &key, HASH_FIND, NULL);
-
-	return copy == NULL ? NULL : copy->offer;
+	return cms_offer_of_version(org, offer_id, version, read_only);
 }
 
 const CmsOffer *

@@ -12,12 +12,9 @@
  */
 #include "cms.h"
 
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "commands/sequence.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 
 #include "args.h"
 #include "attempt.h"
@@ -25,6 +22,7 @@
 #include "expiry_mark.h"
 #include "message.h"
 #include "money.h"
+#include "number.h"
 #include "org.h"
 #include "plan.h"
 #include "result.h"
@@ -450,9 +448,7 @@ insert_redemption(CmsUse *use)
 	int64 redemption_id;
 
 	use->redemption_id = 0;
-	/* not by the statement, which would have a row to return then */
-	redemption_id = nextval_internal(
-		get_relname_relid("redemption_id_seq", get_namespace_oid("cms", false)), false);
+	redemption_id = cms_number_of_redemption();
 	cms_param_int(&params, use->org);
 	cms_param_int64(&params, use->found.offer->offer_id);
 	cms_param_int64(&params, use->found.coupon.coupon_id);
