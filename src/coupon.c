@@ -2,8 +2,7 @@
  * coupon.c
  *	  Finding a coupon by what was typed, and reading what its rules ask for.
  *
- * The usual case, a code of its own, is one statement, which also returns the
- * version by which the compiled offer is known. Common codes and revoked
+ * The usual case, a code of its own, is one statement. Common codes and revoked
  * coupons are looked for only when that finds nothing.
  */
 #include "cms.h"
@@ -25,7 +24,7 @@ static bool
 find_common(int org, const char *code, const char *customer, CmsFind how, CmsFound *found);
 static bool find_revoked(int org, const char *code, CmsFind how, CmsFound *found);
 static void read_found(int org, CmsFind how, CmsFound *found);
-static int64 read_row(uint64 row, CmsFound *found);
+static void read_row(uint64 row, CmsFound *found);
 static void read_holds(const CmsFound *found, const CmsUseRequest *request, int64 own_hold,
 					   bool read_only, CmsUsage *usage);
 static void
@@ -36,19 +35,12 @@ static bool
 received_others(int org, const CmsOffer *offer, const CmsUseRequest *request, bool read_only);
 
 /* The same columns for every way of finding; the lock is the only difference between redeeming and checking. */
-#define COLUMNS_BUT_VERSION                                                                               \
+#define COUPON_COLUMNS                                                                                    \
 	"SELECT c.coupon_id, c.offer_id, c.customer_id, c.issued_at, c.expires_at, c.revoked_at IS NOT NULL," \
-	" c.uses, c.forfeited_uses, c.last_redeemed_at, c.shared, c.held_until, c.xmin, c.ctid,"
-#define COUPON_COLUMNS  \
-	COLUMNS_BUT_VERSION \
-	" (SELECT v.version FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = c.offer_id)"
+	" c.uses, c.forfeited_uses, c.last_redeemed_at, c.shared, c.held_until, c.xmin, c.ctid"
 #define SELECT_COUPON COUPON_COLUMNS " FROM cms.coupon c"
 #define HAS_CODE " WHERE c.org_id = $1 AND c.code = $2 AND c.revoked_at IS NULL AND NOT c.shared"
-/* as a join, which needs no executor; but of a join the coupon alone is not read again when it is locked */
-#define BY_CODE                                                                   \
-	COLUMNS_BUT_VERSION                                                           \
-	" v.version FROM cms.coupon c LEFT JOIN cms.offer_version v ON v.org_id = $1" \
-	" AND v.offer_id = c.offer_id" HAS_CODE
+#define BY_CODE SELECT_COUPON HAS_CODE
 #define BY_CUSTOMER                                                                \
 	SELECT_COUPON                                                                  \
 	" WHERE c.org_id = $1 AND c.customer_id = $2 AND c.offer_id = $3 AND c.shared" \
@@ -63,7 +55,7 @@ received_others(int org, const CmsOffer *offer, const CmsUseRequest *request, bo
 #define LOCK " FOR NO KEY UPDATE"
 
 static CmsPlan by_code[2] = {{BY_CODE, 2, {INT4OID, TEXTOID}, .is_hot = true},
-							 {SELECT_COUPON HAS_CODE LOCK, 2, {INT4OID, TEXTOID}}};
+							 {BY_CODE LOCK, 2, {INT4OID, TEXTOID}}};
 static CmsPlan by_customer[2] = {{BY_CUSTOMER, 3, {INT4OID, TEXTOID, INT8OID}},
 								 {BY_CUSTOMER LOCK, 3, {INT4OID, TEXTOID, INT8OID}}};
 static CmsPlan by_revoked_code[2] = {{BY_REVOKED_CODE, 2, {INT4OID, TEXTOID}},
@@ -221,35 +213,30 @@ cms_coupon_find_open(int org, const char *customer, TimestampTz at, CmsFound **f
 {
 	Datum values[] = {Int32GetDatum(org), CStringGetTextDatum(customer), TimestampTzGetDatum(at)};
 	int count = (int) cms_plan_run(&open_coupons, values, NULL, true);
-	int64 *versions = palloc(sizeof(int64) * Max(count, 1));
 
 	*found = palloc0(sizeof(CmsFound) * Max(count, 1));
 	*codes = palloc(sizeof(char *) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{
-		versions[i] = read_row(i, &(*found)[i]);
+		read_row(i, &(*found)[i]);
 		(*found)[i].common = (*found)[i].coupon.shared;
-		(*codes)[i] = cms_row_text(i, 15);
+		(*codes)[i] = cms_row_text(i, 14);
 	}
-	/* compiling may run statements of its own */
+	/* by statements of their own */
 	for (int i = 0; i < count; i++)
-		(*found)[i].offer =
-			cms_offer_of_version(org, (*found)[i].coupon.offer_id, versions[i], true);
+		(*found)[i].offer = cms_offer_get(org, (*found)[i].coupon.offer_id, true);
 	return count;
 }
 
 static void
 read_found(int org, CmsFind how, CmsFound *found)
 {
-	int64 version = read_row(0, found);
-
+	read_row(0, found);
 	found->locked = how == CMS_FIND_LOCKED;
-	found->offer =
-		cms_offer_of_version(org, found->coupon.offer_id, version, how == CMS_FIND_READ_ONLY);
+	found->offer = cms_offer_get(org, found->coupon.offer_id, how == CMS_FIND_READ_ONLY);
 }
 
-/* answers the version of the offer's rules */
-static int64
+static void
 read_row(uint64 row, CmsFound *found)
 {
 	CmsCoupon *coupon = &found->coupon;
@@ -272,7 +259,6 @@ read_row(uint64 row, CmsFound *found)
 	found->may_be_held = !isnull;
 	found->writer = DatumGetTransactionId(cms_row_value(row, 12, &isnull));
 	found->place = *(ItemPointer) DatumGetPointer(cms_row_value(row, 13, &isnull));
-	return cms_row_int64(row, 14, 0);
 }
 
 bool

@@ -7,9 +7,8 @@
  * statement stays what it is: parsed, planned and invalidated by the server, which also takes
  * the locks of its tables. Its plan is taken if it is one of these:
  *
- *		SELECT	Index Scan						by all columns of a unique index, or under LIMIT 1
- *				Nested Loop, inner or left		of two such scans, without conditions of its own
- *		UPDATE	Index Scan or Tid Scan			of a table that nobody else has triggers on
+ *		SELECT	Index Scan or Tid Scan			by all columns of a unique index, or under LIMIT 1
+ *		UPDATE	the same						of a table that nobody else has triggers on
  *		INSERT	Result							into one, of VALUES, also with ON CONFLICT DO NOTHING
  *
  * Whatever else a plan is, as that of a partitioned or distributed table, and whatever comes in
@@ -34,12 +33,15 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
+#include "utils/rls.h"
 #include "utils/snapmgr.h"
 
 #include "direct.h"
@@ -48,22 +50,16 @@
 typedef struct CmsDirect
 {
 	MemoryContext context; /* of all that is kept */
-	int generation;        /* of the plan */
 	bool possible;
-	PlannedStmt *statement; /* a copy, which expressions point into */
+	const CachedPlanSource *source; /* the server's, with its present plan, */
+	int generation;                 /* which this is made of, */
+	Oid user;                       /* for this user, who has the rights it needs */
+	PlannedStmt *statement;         /* a copy, which expressions point into */
 	ExprContext *expressions;
 	ParamListInfo params;
 
-	CmsFinder first;
+	CmsFinder finder;
 	ProjectionInfo *row; /* of what is found; of a change, the row as it is to be */
-	/* of a join */
-	bool joins;
-	bool keeps_first; /* also where there is no second */
-	CmsFinder second;
-	List *handed_over; /* NestLoopParam: what the second is found by */
-	ProjectionInfo *second_row;
-	ProjectionInfo *joined_row;
-
 	/* of a change */
 	Oid table;
 	bool gives_way; /* ON CONFLICT DO NOTHING */
@@ -82,10 +78,11 @@ static MemoryContext answer_context = NULL;
 static Datum *answer_values;
 static bool *answer_nulls;
 
+static void refresh(CmsPlan *plan);
+static bool stands(const CmsDirect *direct);
 static void prepare(CmsPlan *plan, const CachedPlan *cached);
 static bool prepare_statement(CmsDirect *direct, int nargs);
 static bool prepare_select(CmsDirect *direct, Plan *plan);
-static bool prepare_join(CmsDirect *direct, NestLoop *join);
 static bool prepare_change(CmsDirect *direct, ModifyTable *change);
 static ProjectionInfo *prepare_row(CmsDirect *direct, Relation table, ModifyTable *change);
 static bool is_first_row(const Limit *limit);
@@ -102,7 +99,6 @@ set_params(CmsDirect *direct, const CmsPlan *plan, const Datum *values, const ch
 static bool run(CmsDirect *direct, CmsSight sight, uint64 *rows);
 static void push_snapshot(CmsSight sight);
 static uint64 select_row(CmsDirect *direct);
-static bool select_second(CmsDirect *direct, TupleTableSlot *first);
 static void keep_answer(TupleTableSlot *slot);
 static bool update_row(CmsDirect *direct, uint64 *rows);
 static bool insert_row(CmsDirect *direct, uint64 *rows);
@@ -114,26 +110,18 @@ static void index_row(CmsDirect *direct, Relation table, TupleTableSlot *row,
 bool
 cms_direct_run(CmsPlan *plan, const Datum *values, const char *nulls, CmsSight sight, uint64 *rows)
 {
-	CachedPlan *cached;
 	CmsDirect *direct;
-	bool done = false;
 
 	/* whoever watches rights sees all statements */
 	if (!cms_direct_setting || ExecutorCheckPerms_hook != NULL || IsInParallelMode())
 		return false;
-	cached = SPI_plan_get_cached_plan(plan->plan);
-	if (cached == NULL)
-		return false;
-	if (plan->direct == NULL || plan->direct->generation != cached->generation)
-		prepare(plan, cached);
+	if (plan->direct == NULL || !stands(plan->direct))
+		refresh(plan);
 	direct = plan->direct;
-	if (direct->possible && may_run(direct, sight))
-	{
-		set_params(direct, plan, values, nulls);
-		done = run(direct, sight, rows);
-	}
-	ReleaseCachedPlan(cached, CurrentResourceOwner);
-	return done;
+	if (!direct->possible || !may_run(direct, sight))
+		return false;
+	set_params(direct, plan, values, nulls);
+	return run(direct, sight, rows);
 }
 
 Datum
@@ -145,6 +133,46 @@ cms_direct_value(int column, bool *isnull)
 
 /* ---- what is kept -------------------------------------------------------------------------- */
 
+/*
+ * What the server asks before it runs a plan once more: first the locks, for they bring the news
+ * of what others have changed. It also asks for the search_path, by which names without a schema
+ * were found; here they all have one. Rights are not asked for again: GRANT and REVOKE make plans
+ * of their tables anew.
+ */
+static bool
+stands(const CmsDirect *direct)
+{
+	const CachedPlanSource *source = direct->source;
+	const CachedPlan *plan;
+	ListCell *cell;
+
+	if (direct->user != GetUserId())
+		return false;
+	foreach (cell, direct->statement->rtable)
+	{
+		const RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
+
+		if (entry->rtekind == RTE_RELATION)
+			LockRelationOid(entry->relid, entry->rellockmode);
+	}
+	plan = source->gplan;
+	return source->is_valid && plan != NULL && plan->is_valid &&
+		   plan->generation == direct->generation && !TransactionIdIsValid(plan->saved_xmin) &&
+		   (!source->dependsOnRLS || source->rewriteRowSecurity == row_security);
+}
+
+/* By the server's own way, which plans anew where that is due. */
+static void
+refresh(CmsPlan *plan)
+{
+	CachedPlan *cached = SPI_plan_get_cached_plan(plan->plan);
+
+	if (plan->direct == NULL || plan->direct->generation != cached->generation ||
+		plan->direct->user != GetUserId())
+		prepare(plan, cached);
+	ReleaseCachedPlan(cached, CurrentResourceOwner);
+}
+
 /* Published when it is whole; what an error leaves behind goes with the call. */
 static void
 prepare(CmsPlan *plan, const CachedPlan *cached)
@@ -155,13 +183,14 @@ prepare(CmsPlan *plan, const CachedPlan *cached)
 	CmsDirect *direct = palloc0(sizeof(CmsDirect));
 
 	direct->context = context;
+	direct->source = linitial(SPI_plan_get_plan_sources(plan->plan));
 	direct->generation = cached->generation;
-	if (list_length(cached->stmt_list) == 1)
-	{
-		direct->statement =
-			(PlannedStmt *) copyObjectImpl(linitial_node(PlannedStmt, cached->stmt_list));
-		direct->possible = prepare_statement(direct, plan->nargs);
-	}
+	direct->user = GetUserId();
+	/* of a statement that is no utility there is one */
+	direct->statement =
+		(PlannedStmt *) copyObjectImpl(linitial_node(PlannedStmt, cached->stmt_list));
+	CMS_CHECK_PERMISSIONS(direct->statement);
+	direct->possible = prepare_statement(direct, plan->nargs);
 	MemoryContextSwitchTo(before);
 
 	MemoryContextSetParent(context, CacheMemoryContext);
@@ -180,8 +209,6 @@ prepare_statement(CmsDirect *direct, int nargs)
 	direct->expressions = CreateStandaloneExprContext();
 	direct->params = makeParamList(nargs);
 	direct->expressions->ecxt_param_list_info = direct->params;
-	direct->expressions->ecxt_param_exec_vals =
-		palloc0(sizeof(ParamExecData) * Max(list_length(statement->paramExecTypes), 1));
 	if (statement->commandType == CMD_SELECT)
 		return prepare_select(direct, statement->planTree);
 	return IsA(statement->planTree, ModifyTable) &&
@@ -193,13 +220,11 @@ prepare_select(CmsDirect *direct, Plan *plan)
 {
 	bool takes_first = IsA(plan, Limit) && is_first_row((Limit *) plan);
 
-	if (IsA(plan, NestLoop))
-		return prepare_join(direct, (NestLoop *) plan);
 	/* which has the same columns */
 	if (takes_first)
 		plan = outerPlan(plan);
-	if (!IsA(plan, IndexScan) ||
-		!cms_finder_prepare(&direct->first, direct->statement->rtable, plan, takes_first))
+	if ((!IsA(plan, IndexScan) && !IsA(plan, TidScan)) ||
+		!cms_finder_prepare(&direct->finder, direct->statement->rtable, plan, takes_first))
 		return false;
 	direct->row = prepare_projection(direct, plan->targetlist);
 	return true;
@@ -214,28 +239,6 @@ is_first_row(const Limit *limit)
 	return limit->limitOption == LIMIT_OPTION_COUNT && limit->limitOffset == NULL &&
 		   count != NULL && IsA(count, Const) && !count->constisnull &&
 		   DatumGetInt64(count->constvalue) == 1;
-}
-
-static bool
-prepare_join(CmsDirect *direct, NestLoop *join)
-{
-	Plan *plan = &join->join.plan;
-	Plan *first = outerPlan(plan);
-	Plan *second = innerPlan(plan);
-	List *range_table = direct->statement->rtable;
-
-	if ((join->join.jointype != JOIN_INNER && join->join.jointype != JOIN_LEFT) ||
-		join->join.joinqual != NIL || plan->qual != NIL || !IsA(first, IndexScan) ||
-		!IsA(second, IndexScan) || !cms_finder_prepare(&direct->first, range_table, first, false) ||
-		!cms_finder_prepare(&direct->second, range_table, second, false))
-		return false;
-	direct->joins = true;
-	direct->keeps_first = join->join.jointype == JOIN_LEFT;
-	direct->handed_over = join->nestParams;
-	direct->row = prepare_projection(direct, first->targetlist);
-	direct->second_row = prepare_projection(direct, second->targetlist);
-	direct->joined_row = prepare_projection(direct, plan->targetlist);
-	return true;
 }
 
 static bool
@@ -254,7 +257,7 @@ prepare_change(CmsDirect *direct, ModifyTable *change)
 	if (change->operation == CMD_UPDATE)
 		possible = (IsA(plan, IndexScan) || IsA(plan, TidScan)) &&
 				   ((Scan *) plan)->scanrelid == target &&
-				   cms_finder_prepare(&direct->first, range_table, plan, false);
+				   cms_finder_prepare(&direct->finder, range_table, plan, false);
 	else
 		possible = change->operation == CMD_INSERT && IsA(plan, Result) &&
 				   outerPlan(plan) == NULL && plan->initPlan == NIL &&
@@ -432,7 +435,6 @@ run(CmsDirect *direct, CmsSight sight, uint64 *rows)
 	bool is_new = sight != CMS_SIGHT_OF_CALLER;
 	bool done = true;
 
-	CMS_CHECK_PERMISSIONS(direct->statement);
 	if (is_new && looks)
 		push_snapshot(sight);
 	ResetExprContext(direct->expressions);
@@ -464,56 +466,16 @@ push_snapshot(CmsSight sight)
 static uint64
 select_row(CmsDirect *direct)
 {
-	Relation table = table_open(direct->first.table, NoLock);
+	Relation table = table_open(direct->finder.table, NoLock);
 	TupleTableSlot *row = table_slot_create(table, NULL);
 	bool found =
-		cms_finder_find(&direct->first, direct->expressions, table, GetActiveSnapshot(), row);
+		cms_finder_find(&direct->finder, direct->expressions, table, GetActiveSnapshot(), row);
 
 	if (found)
-	{
-		TupleTableSlot *columns = ExecProject(direct->row);
-
-		if (direct->joins)
-			found = select_second(direct, columns);
-		else
-			keep_answer(columns);
-	}
+		keep_answer(ExecProject(direct->row));
 	ExecDropSingleTupleTableSlot(row);
 	table_close(table, NoLock);
 	return found ? 1 : 0;
-}
-
-static bool
-select_second(CmsDirect *direct, TupleTableSlot *first)
-{
-	Relation table = table_open(direct->second.table, NoLock);
-	TupleTableSlot *row = table_slot_create(table, NULL);
-	TupleTableSlot *second = direct->second_row->pi_state.resultslot;
-	bool found;
-	ListCell *cell;
-
-	foreach (cell, direct->handed_over)
-	{
-		const NestLoopParam *from = lfirst_node(NestLoopParam, cell);
-		ParamExecData *to = &direct->expressions->ecxt_param_exec_vals[from->paramno];
-
-		to->value = slot_getattr(first, from->paramval->varattno, &to->isnull);
-	}
-	found = cms_finder_find(&direct->second, direct->expressions, table, GetActiveSnapshot(), row);
-	if (found)
-		ExecProject(direct->second_row);
-	else
-		ExecStoreAllNullTuple(second);
-	if (found || direct->keeps_first)
-	{
-		direct->expressions->ecxt_outertuple = first;
-		direct->expressions->ecxt_innertuple = second;
-		keep_answer(ExecProject(direct->joined_row));
-		found = true;
-	}
-	ExecDropSingleTupleTableSlot(row);
-	table_close(table, NoLock);
-	return found;
 }
 
 static void
@@ -550,7 +512,7 @@ update_row(CmsDirect *direct, uint64 *rows)
 
 	CheckCmdReplicaIdentity(table, CMD_UPDATE);
 	*rows = 0;
-	if (cms_finder_find(&direct->first, direct->expressions, table, GetActiveSnapshot(), row))
+	if (cms_finder_find(&direct->finder, direct->expressions, table, GetActiveSnapshot(), row))
 	{
 		TupleTableSlot *changed = ExecProject(direct->row);
 		ItemPointerData place = row->tts_tid;

@@ -2,10 +2,10 @@
  * offer_cache.c
  *	  Copies of compiled offers, one per backend and version.
  *
- * The statement that finds a coupon or an offer also returns its version; a
- * compiled copy of another version is not used. Versions are rows, so what a
- * transaction sees of them is right under every isolation level and after a
- * rollback, without any message between backends.
+ * Whoever uses an offer looks at its version; a compiled copy of another
+ * version is not used. Versions are rows, so what a transaction sees of them is
+ * right under every isolation level and after a rollback, without any message
+ * between backends.
  *
  * Copies live in a bounded table, least recently used first out. A copy in use
  * by a call stays until that call ends: copies are only freed at the start of
@@ -36,10 +36,12 @@ typedef struct Copy
 {
 	CopyKey key;
 	CmsOffer *offer;
+	ItemPointerData place; /* where its version was last found; invalid: not known */
 	Size bytes;
 	dlist_node lru;
 } Copy;
 
+static Copy *find_copy(int org, int64 offer_id);
 static void keep(CmsOffer *offer);
 static void retire(CmsOffer *offer);
 static void call_ended(void *unused);
@@ -54,34 +56,59 @@ static dlist_head copies_by_use = DLIST_STATIC_INIT(copies_by_use);
 static CmsOffer *retired = NULL; /* replaced, perhaps in use by this call */
 static int calls = 0;            /* that have begun and not ended */
 
-static CmsPlan read_version = {
-	"SELECT v.version FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = $2",
-	2,
-	{INT4OID, INT8OID},
-	.is_hot = true};
+#define SELECT_VERSION \
+	"SELECT v.version, v.ctid FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = $2"
+
+/* where it was when it was compiled: without a look into an index, if it is still there */
+static CmsPlan version_at_place = {
+	SELECT_VERSION " AND v.ctid = $3", 3, {INT4OID, INT8OID, TIDOID}, .is_hot = true};
+static CmsPlan version_of_offer = {SELECT_VERSION, 2, {INT4OID, INT8OID}, .is_hot = true};
 static CmsPlan exists = {
 	"SELECT 1 FROM cms.offer o WHERE o.org_id = $1 AND o.offer_id = $2", 2, {INT4OID, INT8OID}};
 
 const CmsOffer *
 cms_offer_get(int org, int64 offer_id, bool read_only)
 {
-	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
-	int64 version = 0;
+	Copy *copy = find_copy(org, offer_id);
+	Datum values[] = {Int32GetDatum(org),
+					  Int64GetDatum(offer_id),
+					  PointerGetDatum(copy == NULL ? NULL : &copy->place)};
+	ItemPointerData place;
+	const CmsOffer *offer;
+	int64 version;
+	bool isnull;
 
-	if (cms_plan_run(&read_version, values, NULL, read_only) == 1)
-		version = cms_row_int64(0, 1, 0);
-	else if (cms_plan_run(&exists, values, NULL, read_only) == 0)
-		cms_offer_unknown(offer_id);
-	return cms_offer_of_version(org, offer_id, version, read_only);
+	if ((copy == NULL || !ItemPointerIsValid(&copy->place) ||
+		 cms_plan_run(&version_at_place, values, NULL, read_only) == 0) &&
+		cms_plan_run(&version_of_offer, values, NULL, read_only) == 0)
+	{
+		if (cms_plan_run(&exists, values, NULL, read_only) == 0)
+			cms_offer_unknown(offer_id);
+		return cms_offer_of_version(org, offer_id, 0, read_only);
+	}
+	version = cms_row_int64(0, 1, 0);
+	place = *(ItemPointer) DatumGetPointer(cms_row_value(0, 2, &isnull));
+	offer = cms_offer_of_version(org, offer_id, version, read_only);
+	copy = find_copy(org, offer_id);
+	if (copy != NULL)
+		copy->place = place;
+	return offer;
+}
+
+static Copy *
+find_copy(int org, int64 offer_id)
+{
+	CopyKey key = {.offer_id = offer_id, .org = org};
+
+	return copies == NULL ? NULL : hash_search(copies, &key, HASH_FIND, NULL);
 }
 
 const CmsOffer *
 cms_offer_of_version(int org, int64 offer_id, int64 version, bool read_only)
 {
-	CopyKey key = {.offer_id = offer_id, .org = org};
 	/* otherwise the snapshot is made for the statement, after all changes */
 	bool settled = !read_only || cms_settings_are_settled();
-	Copy *copy = copies == NULL || !settled ? NULL : hash_search(copies, &key, HASH_FIND, NULL);
+	Copy *copy = settled ? find_copy(org, offer_id) : NULL;
 
 	if (copy != NULL && copy->offer->version == version)
 	{
@@ -124,6 +151,7 @@ keep(CmsOffer *offer)
 	else
 		dlist_push_head(&copies_by_use, &copy->lru);
 	copy->offer = offer;
+	ItemPointerSetInvalid(&copy->place);
 	copy->bytes = MemoryContextMemAllocated(offer->context, true);
 	copy_bytes += copy->bytes;
 	MemoryContextSetParent(offer->context, copies_context);
