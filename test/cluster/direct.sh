@@ -26,8 +26,9 @@ sql <<-'SQL'
 SQL
 
 # What the executor is seen to do in three redemptions, the last of which finds all plans made.
+count_seen='Query Text: (SELECT [a-z][.]|SELECT 1|UPDATE|INSERT)'
 seen() { # SETTING
-	PGOPTIONS="-c cms.direct=$1 -c client_min_messages=log" psql -Xq -v ON_ERROR_STOP=1 2>&1 <<-'SQL' | grep -cE 'Query Text: (SELECT [a-z][.]|UPDATE|INSERT)' || true
+	PGOPTIONS="-c cms.direct=$1 -c client_min_messages=log" psql -Xq -v ON_ERROR_STOP=1 2>&1 <<-'SQL' | grep -cE "$count_seen" || true
 		LOAD 'auto_explain';
 		SET auto_explain.log_nested_statements = on;
 		SELECT redeemed FROM cms.cms_redeem('DIRECT1', 'c1', 100, 'seen 1' || current_setting('cms.direct')) \g /dev/null
@@ -37,7 +38,29 @@ seen() { # SETTING
 	SQL
 }
 check 'the executor finds no row, and changes and makes none' "$(seen on)" 0
-check 'unless it is told to' "$(seen off)" 7
+check 'unless it is told to' "$(seen off)" 8
+
+# The same of issuing: the second of two coupons of the same customer was guessed to be the first, and is the second.
+seen_issuing() { # SETTING
+	PGOPTIONS="-c cms.direct=$1 -c client_min_messages=log" psql -Xq -v ON_ERROR_STOP=1 2>&1 <<-'SQL' | grep -cE "$count_seen" || true
+		LOAD 'auto_explain';
+		SET auto_explain.log_nested_statements = on;
+		SELECT issued FROM cms.cms_issue(2, 'seen 1' || current_setting('cms.direct')) \g /dev/null
+		SELECT issued FROM cms.cms_issue(2, 'seen 2' || current_setting('cms.direct')) \g /dev/null
+		SET auto_explain.log_min_duration = 0;
+		SELECT issued FROM cms.cms_issue(2, 'seen 3' || current_setting('cms.direct')) \g /dev/null
+	SQL
+}
+sql -c "INSERT INTO cms.offer (name, discount_type, discount_value) VALUES ('made', 'FIXED_AMOUNT', 10)"
+check 'the executor makes no new coupon' "$(seen_issuing on)" 0
+check 'unless that is asked for' "$(seen_issuing off)" 4
+check 'a key that is taken is left to the executor' "$(sql <<-'SQL'
+	SELECT issued FROM cms.cms_issue(2, 'nora') \g /dev/null
+	SELECT issued FROM cms.cms_issue(2, 'otto') \g /dev/null
+	SELECT issued, reason FROM cms.cms_issue(2, 'otto');
+	SELECT array_agg(nth ORDER BY nth) FROM cms.coupon WHERE customer_id = 'otto';
+SQL
+)" $'t|\n{1,2}'
 
 # Somebody's trigger, made and dropped while a session has its plans.
 check 'a row trigger made meanwhile is fired' "$(sql <<-'SQL'
@@ -99,6 +122,49 @@ check 'an index that goes and comes back does not matter' "$(sql <<-'SQL'
 	SELECT redeemed FROM cms.cms_redeem('DIRECT5', 'c5', 100, 'b3');
 SQL
 )" $'1\nt'
+
+# Indexes of some rows, by what is no column, and of another kind; made by others while a session has its plans.
+check 'indexes made meanwhile have what they are for' "$(sql <<-'SQL'
+	SELECT redeemed FROM cms.cms_redeem('DIRECT31', 'c31', 100, 'b1') \g /dev/null
+	\! psql -Xq -c 'CREATE INDEX used ON cms.coupon (org_id, code) WHERE uses > 1' -c 'CREATE INDEX shout ON cms.redemption (upper(bill_ref))'
+	SELECT redeemed FROM cms.cms_redeem('DIRECT31', 'c31', 100, 'b2') \g /dev/null
+	SELECT redeemed FROM cms.cms_redeem('DIRECT32', 'c32', 100, 'b1') \g /dev/null
+	\! psql -Xq -c 'CREATE INDEX hashed ON cms.redemption USING hash (bill_ref)'
+	SELECT redeemed FROM cms.cms_redeem('DIRECT32', 'c32', 100, 'only') \g /dev/null
+	SELECT bt_index_check('cms.used', true), bt_index_check('cms.shout', true) \g /dev/null
+	SET enable_seqscan = off;
+	SELECT array_agg(code ORDER BY code) FROM cms.coupon WHERE org_id = 1 AND code IN ('DIRECT31', 'DIRECT32', 'DIRECT33') AND uses > 1;
+	SELECT count(*) FROM cms.redemption WHERE bill_ref = 'only';
+	DROP INDEX cms.used, cms.shout, cms.hashed;
+SQL
+)" $'{DIRECT31,DIRECT32}\n1'
+
+check 'a right that was taken away is missed' "$(psql -XqAt 2>&1 <<-'SQL'
+	\set VERBOSITY sqlstate
+	SELECT redeemed FROM cms.cms_redeem('DIRECT34', 'c34', 100, 'b1') \g /dev/null
+	\! psql -Xq -c 'REVOKE UPDATE ON cms.offer_slot FROM cms_owner'
+	SELECT redeemed FROM cms.cms_redeem('DIRECT34', 'c34', 100, 'b2');
+	\! psql -Xq -c 'GRANT UPDATE ON cms.offer_slot TO cms_owner'
+	SELECT uses FROM cms.coupon WHERE code = 'DIRECT34';
+	SELECT redeemed FROM cms.cms_redeem('DIRECT34', 'c34', 100, 'b2');
+SQL
+)" $'ERROR:  42501\n1\nt'
+
+# The version of an offer is looked for where it was: others may have moved it, or written it anew.
+check 'an offer changed by others is read again' "$(sql <<-'SQL'
+	SELECT discount FROM cms.cms_redeem('DIRECT35', 'c35', 100, 'b1');
+	\! psql -Xq -c 'VACUUM FULL cms.offer_version'
+	SELECT discount FROM cms.cms_redeem('DIRECT35', 'c35', 100, 'b2');
+	\! psql -Xq -c 'UPDATE cms.offer SET discount_value = 20 WHERE offer_id = 1'
+	SELECT discount FROM cms.cms_redeem('DIRECT35', 'c35', 100, 'b3');
+	BEGIN ISOLATION LEVEL REPEATABLE READ;
+	SELECT discount FROM cms.cms_check('DIRECT35', 'c35', 100);
+	\! psql -Xq -c 'UPDATE cms.offer SET discount_value = 10 WHERE offer_id = 1'
+	SELECT discount FROM cms.cms_check('DIRECT35', 'c35', 100);
+	COMMIT;
+	SELECT discount FROM cms.cms_check('DIRECT35', 'c35', 100);
+SQL
+)" $'10.00\n10.00\n20.00\n20.00\n20.00\n10.00'
 
 check 'a rolled back use is none' "$(sql <<-'SQL'
 	BEGIN;
