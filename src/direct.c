@@ -604,7 +604,7 @@ allows(CmsDirect *direct, Relation table, TupleTableSlot *row)
 
 /*
  * A new row; or a version that found no room on the page, or has other values for an index. What
- * the executor is not given an index for, it passes over.
+ * the executor is not given an index for, it passes over. Locks stay, as those of the table.
  */
 static void
 index_row(CmsDirect *direct, Relation table, TupleTableSlot *row, CmsIndexesToUpdate which,
@@ -623,6 +623,6 @@ index_row(CmsDirect *direct, Relation table, TupleTableSlot *row, CmsIndexesToUp
 	CMS_INSERT_INDEX_TUPLES(result, row, direct->state, is_update, which, taken);
 	for (int i = 0; i < result->ri_NumIndices; i++)
 		if (index[i] != NULL)
-			index_close(index[i], RowExclusiveLock);
+			index_close(index[i], NoLock);
 	ResetPerTupleExprContext(direct->state);
 }
