@@ -617,9 +617,14 @@ index_row(CmsDirect *direct, Relation table, TupleTableSlot *row, CmsIndexesToUp
 	result->ri_RelationDesc = table;
 	direct->expressions->ecxt_scantuple = row;
 	for (int i = 0; i < result->ri_NumIndices; i++)
-		index[i] = ExecQual(direct->applies[i], direct->expressions)
-					   ? index_open(direct->index[i], RowExclusiveLock)
-					   : NULL;
+	{
+		index[i] = NULL;
+		if (!ExecQual(direct->applies[i], direct->expressions))
+			continue;
+		index[i] = index_open(direct->index[i], RowExclusiveLock);
+		/* an index made CONCURRENTLY gets ready without a word to plans */
+		result->ri_IndexRelationInfo[i]->ii_ReadyForInserts = index[i]->rd_index->indisready;
+	}
 	CMS_INSERT_INDEX_TUPLES(result, row, direct->state, is_update, which, taken);
 	for (int i = 0; i < result->ri_NumIndices; i++)
 		if (index[i] != NULL)

@@ -139,6 +139,18 @@ check 'indexes made meanwhile have what they are for' "$(sql <<-'SQL'
 SQL
 )" $'{DIRECT31,DIRECT32}\n1'
 
+# As CREATE INDEX CONCURRENTLY does it, which tells of it at the index only.
+check 'an index that gets ready has what comes from then on' "$(sql <<-'SQL'
+	\! psql -Xq -c 'CREATE INDEX soon ON cms.redemption (bill_ref)' -c "UPDATE pg_index SET indisready = false WHERE indexrelid = 'cms.soon'::regclass"
+	SELECT redeemed FROM cms.cms_redeem('DIRECT36', 'c36', 100, 'too soon') \g /dev/null
+	\! psql -Xq -c "UPDATE pg_index SET indisready = true WHERE indexrelid = 'cms.soon'::regclass"
+	SELECT redeemed FROM cms.cms_redeem('DIRECT36', 'c36', 100, 'in time') \g /dev/null
+	SET enable_seqscan = off;
+	SELECT count(*) FROM cms.redemption WHERE bill_ref = 'in time';
+	DROP INDEX cms.soon;
+SQL
+)" 1
+
 check 'a right that was taken away is missed' "$(psql -XqAt 2>&1 <<-'SQL'
 	\set VERBOSITY sqlstate
 	SELECT redeemed FROM cms.cms_redeem('DIRECT34', 'c34', 100, 'b1') \g /dev/null
