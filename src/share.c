@@ -41,6 +41,9 @@ static Numeric discount_of(const CmsCount *count);
 /* Over how many slots, where what is left is in r, and a call takes one unit. */
 #define ISSUE_SLOTS WIDTH("r.issues", "1")
 #define REDEMPTION_SLOTS WIDTH("r.redemptions", "1")
+/* what is left of the budget only where sessions count redemptions */
+#define BUDGET_SLOTS \
+	"CASE WHEN r.redemptions IS NULL THEN " CMS_SLOTS_TEXT " ELSE " REDEMPTION_SLOTS " END"
 /* and where it takes the units that are $3, $4 and $5 */
 #define ISSUE_SLOTS_NEEDED WIDTH("r.issues", "GREATEST($3, 1)")
 #define REDEMPTION_SLOTS_NEEDED WIDTH("r.redemptions", "GREATEST($4, 1)")
@@ -57,7 +60,7 @@ static CmsPlan make = {
 	"  o.max_redemptions::numeric AS redemptions, o.max_discount_total AS budget) r"
 	" CROSS JOIN LATERAL (SELECT r.issues, r.redemptions, r.budget,"
 	"  CASE WHEN o.code_method = 'RANDOMISED' THEN 1 ELSE " ISSUE_SLOTS " END AS issue_slots,"
-	"  " REDEMPTION_SLOTS " AS redemption_slots, " CMS_SLOTS_TEXT " AS budget_slots) t"
+	"  " REDEMPTION_SLOTS " AS redemption_slots, " BUDGET_SLOTS " AS budget_slots) t"
 	" WHERE o.org_id = $1 AND o.offer_id = $2 AND (s.slot IN (0, $3) OR o.max_issued IS NOT NULL"
 	"  OR o.max_redemptions IS NOT NULL OR o.max_discount_total IS NOT NULL)"
 	/* a conflict with one that is there would wait for whoever counts in it */
@@ -89,7 +92,7 @@ static CmsPlan set_caps = {
 	", customer_epoch = s.customer_epoch + $6"
 	" FROM (SELECT r.issues, r.redemptions, r.budget,"
 	"  CASE WHEN $7 THEN 1 ELSE " ISSUE_SLOTS " END AS issue_slots,"
-	"  " REDEMPTION_SLOTS " AS redemption_slots, " CMS_SLOTS_TEXT " AS budget_slots"
+	"  " REDEMPTION_SLOTS " AS redemption_slots, " BUDGET_SLOTS " AS budget_slots"
 	"  FROM (SELECT $3 - sum(issued) AS issues, $4 - sum(uses + forfeited_uses + held) AS redemptions,"
 	"   $5 - sum(discount + forfeited_discount + held_discount) AS budget"
 	"   FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2) r) t"
@@ -102,8 +105,8 @@ static CmsPlan spread_anew = {
 	SPREAD_SET " FROM (SELECT r.issues, r.redemptions, r.budget,"
 			   "  CASE WHEN $6 THEN 1 ELSE " ISSUE_SLOTS_NEEDED " END AS issue_slots,"
 			   "  " REDEMPTION_SLOTS_NEEDED " AS redemption_slots,"
-			   "  CASE WHEN $5 > 0 THEN " BUDGET_SLOTS_NEEDED " ELSE " CMS_SLOTS_TEXT
-			   " END AS budget_slots"
+			   "  LEAST(" BUDGET_SLOTS ", CASE WHEN $5 > 0 THEN " BUDGET_SLOTS_NEEDED
+			   "   END) AS budget_slots"
 			   "  FROM (SELECT sum(issue_share - issued) AS issues,"
 			   "   sum(redemption_share - uses - forfeited_uses - held) AS redemptions,"
 			   "   sum(budget_share - discount - forfeited_discount - held_discount) AS budget"
