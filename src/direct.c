@@ -16,16 +16,18 @@
  * here and the executor runs the statement from its beginning: it looks again, or reports.
  *
  * No code but the server's own runs meanwhile, so that none of this is entered twice: tables
- * with functions of other people in constraints or indexes are left to the executor.
+ * with functions of other people in defaults, constraints or indexes are left to the executor.
  */
 #include "cms.h"
 
+#include "access/amapi.h"
 #include "access/genam.h"
 #include "access/heapam.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
@@ -58,22 +60,21 @@ typedef struct CmsDirect
 	ExprContext *expressions;
 	ParamListInfo params;
 
+	Oid table;
 	CmsFinder finder;
 	ProjectionInfo *row; /* of what is found; of a change, the row as it is to be */
 	/* of a change */
-	Oid table;
 	bool gives_way; /* ON CONFLICT DO NOTHING */
 	int checks;
 	ExprState **check; /* constraints of the table */
 	EState *state;     /* its indexes, as the executor has them */
 	ResultRelInfo *result;
-	Oid *index;          /* to open them by */
-	ExprState **applies; /* which rows they are of */
+	Oid *index; /* to open them by */
 } CmsDirect;
 
 bool cms_direct_setting = true;
 
-/* The row of the last SELECT. */
+/* The row of the last SELECT; no statement may be given values of it. */
 static MemoryContext answer_context = NULL;
 static Datum *answer_values;
 static bool *answer_nulls;
@@ -88,6 +89,7 @@ static ProjectionInfo *prepare_row(CmsDirect *direct, Relation table, ModifyTabl
 static bool is_first_row(const Limit *limit);
 static bool is_only_guarded(const TriggerDesc *triggers, CmdType action);
 static bool has_other_indexes(Relation table);
+static bool has_foreign_functions(const Plan *plan);
 static bool has_foreign_function(Node *node, void *nothing);
 static bool is_foreign(Oid function, void *nothing);
 static bool prepare_checks(CmsDirect *direct, const TupleConstr *constraints);
@@ -135,9 +137,10 @@ cms_direct_value(int column, bool *isnull)
 
 /*
  * What the server asks before it runs a plan once more: first the locks, for they bring the news
- * of what others have changed. It also asks for the search_path, by which names without a schema
- * were found; here they all have one. Rights are not asked for again: GRANT and REVOKE make plans
- * of their tables anew.
+ * of what others have changed. It also asks for the search_path, by which operators were found;
+ * but every function of the extension has the same. Rights are not asked for again: GRANT, REVOKE
+ * and another owner make plans of their tables anew. What a role has as a member of another does
+ * not; but these statements run as the owner of the tables, who has rights of its own.
  */
 static bool
 stands(const CmsDirect *direct)
@@ -148,7 +151,7 @@ stands(const CmsDirect *direct)
 
 	if (direct->user != GetUserId())
 		return false;
-	foreach (cell, direct->statement->rtable)
+	foreach (cell, direct->possible ? direct->statement->rtable : NIL)
 	{
 		const RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
 
@@ -186,11 +189,15 @@ prepare(CmsPlan *plan, const CachedPlan *cached)
 	direct->source = linitial(SPI_plan_get_plan_sources(plan->plan));
 	direct->generation = cached->generation;
 	direct->user = GetUserId();
-	/* of a statement that is no utility there is one */
-	direct->statement =
-		(PlannedStmt *) copyObjectImpl(linitial_node(PlannedStmt, cached->stmt_list));
-	CMS_CHECK_PERMISSIONS(direct->statement);
-	direct->possible = prepare_statement(direct, plan->nargs);
+	/* somebody's rules may have made none of it, or several */
+	if (list_length(cached->stmt_list) == 1)
+	{
+		direct->statement =
+			(PlannedStmt *) copyObjectImpl(linitial_node(PlannedStmt, cached->stmt_list));
+		direct->possible = prepare_statement(direct, plan->nargs);
+	}
+	if (direct->possible)
+		CMS_CHECK_PERMISSIONS(direct->statement);
 	MemoryContextSwitchTo(before);
 
 	MemoryContextSetParent(context, CacheMemoryContext);
@@ -204,7 +211,8 @@ prepare_statement(CmsDirect *direct, int nargs)
 {
 	const PlannedStmt *statement = direct->statement;
 
-	if (statement->rowMarks != NIL || statement->subplans != NIL)
+	if (statement->commandType == CMD_UTILITY || statement->rowMarks != NIL ||
+		statement->subplans != NIL)
 		return false;
 	direct->expressions = CreateStandaloneExprContext();
 	direct->params = makeParamList(nargs);
@@ -223,9 +231,10 @@ prepare_select(CmsDirect *direct, Plan *plan)
 	/* which has the same columns */
 	if (takes_first)
 		plan = outerPlan(plan);
-	if ((!IsA(plan, IndexScan) && !IsA(plan, TidScan)) ||
+	if ((!IsA(plan, IndexScan) && !IsA(plan, TidScan)) || has_foreign_functions(plan) ||
 		!cms_finder_prepare(&direct->finder, direct->statement->rtable, plan, takes_first))
 		return false;
+	direct->table = rt_fetch(((Scan *) plan)->scanrelid, direct->statement->rtable)->relid;
 	direct->row = prepare_projection(direct, plan->targetlist);
 	return true;
 }
@@ -252,7 +261,8 @@ prepare_change(CmsDirect *direct, ModifyTable *change)
 
 	if (list_length(change->resultRelations) != 1 || change->returningLists != NIL ||
 		change->withCheckOptionLists != NIL || change->rowMarks != NIL ||
-		change->onConflictAction == ONCONFLICT_UPDATE || change->arbiterIndexes != NIL)
+		change->onConflictAction == ONCONFLICT_UPDATE || change->arbiterIndexes != NIL ||
+		has_foreign_functions(plan))
 		return false;
 	if (change->operation == CMD_UPDATE)
 		possible = (IsA(plan, IndexScan) || IsA(plan, TidScan)) &&
@@ -297,6 +307,8 @@ prepare_row(CmsDirect *direct, Relation table, ModifyTable *change)
 static bool
 is_only_guarded(const TriggerDesc *triggers, CmdType action)
 {
+	Oid own_schema = get_namespace_oid("cms", false);
+
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
 		const Trigger *trigger = &triggers->triggers[i];
@@ -304,7 +316,8 @@ is_only_guarded(const TriggerDesc *triggers, CmdType action)
 											 : TRIGGER_FOR_INSERT(trigger->tgtype);
 
 		if (is_fired && (TRIGGER_FOR_ROW(trigger->tgtype) || !TRIGGER_FOR_BEFORE(trigger->tgtype) ||
-						 strcmp(trigger->tgname, "written_by_actions_only") != 0))
+						 strcmp(trigger->tgname, "written_by_actions_only") != 0 ||
+						 get_func_namespace(trigger->tgfoid) != own_schema))
 			return false;
 	}
 	return true;
@@ -325,10 +338,27 @@ has_other_indexes(Relation table)
 		found |= index->rd_rel->relam != BTREE_AM_OID || index->rd_index->indisexclusion ||
 				 has_foreign_function((Node *) RelationGetIndexExpressions(index), NULL) ||
 				 has_foreign_function((Node *) RelationGetIndexPredicate(index), NULL);
+		for (int i = 0; !found && i < index->rd_indam->amsupport *
+										  IndexRelationGetNumberOfKeyAttributes(index);
+			 i++)
+			found = is_foreign(index->rd_support[i], NULL);
 		index_close(index, NoLock);
 	}
 	list_free(indexes);
 	return found;
+}
+
+/* of what is looked for, and of what is made of it */
+static bool
+has_foreign_functions(const Plan *plan)
+{
+	List *keys = IsA(plan, IndexScan) ? ((const IndexScan *) plan)->indexqual
+				 : IsA(plan, TidScan) ? ((const TidScan *) plan)->tidquals
+									  : NIL;
+
+	return has_foreign_function((Node *) plan->targetlist, NULL) ||
+		   has_foreign_function((Node *) plan->qual, NULL) ||
+		   has_foreign_function((Node *) keys, NULL);
 }
 
 static bool
@@ -379,11 +409,12 @@ prepare_indexes(CmsDirect *direct, Relation table, Index target)
 	InitResultRelInfo(result, table, target, NULL, 0);
 	ExecOpenIndices(result, false);
 	direct->index = palloc(sizeof(Oid) * Max(result->ri_NumIndices, 1));
-	direct->applies = palloc(sizeof(ExprState *) * Max(result->ri_NumIndices, 1));
 	for (int i = 0; i < result->ri_NumIndices; i++)
 	{
+		IndexInfo *info = result->ri_IndexRelationInfo[i];
+
 		direct->index[i] = RelationGetRelid(result->ri_IndexRelationDescs[i]);
-		direct->applies[i] = ExecPrepareQual(result->ri_IndexRelationInfo[i]->ii_Predicate, state);
+		info->ii_PredicateState = ExecPrepareQual(info->ii_Predicate, state);
 		index_close(result->ri_IndexRelationDescs[i], RowExclusiveLock);
 	}
 	MemoryContextSwitchTo(before);
@@ -466,7 +497,7 @@ push_snapshot(CmsSight sight)
 static uint64
 select_row(CmsDirect *direct)
 {
-	Relation table = table_open(direct->finder.table, NoLock);
+	Relation table = table_open(direct->table, NoLock);
 	TupleTableSlot *row = table_slot_create(table, NULL);
 	bool found =
 		cms_finder_find(&direct->finder, direct->expressions, table, GetActiveSnapshot(), row);
@@ -564,8 +595,8 @@ insert_row(CmsDirect *direct, uint64 *rows)
 }
 
 /*
- * As the executor does it, only that it looks first whether a key is taken, which here is seldom.
- * False: perhaps one is, by whom may have to be waited for; what was written is gone.
+ * As the executor does it, but without its look beforehand whether a key is taken, which here is
+ * seldom. False: perhaps one is, by somebody who may have to be waited for; what was written is gone.
  */
 static bool
 insert_unless_taken(CmsDirect *direct, Relation table, TupleTableSlot *row)
@@ -618,12 +649,14 @@ index_row(CmsDirect *direct, Relation table, TupleTableSlot *row, CmsIndexesToUp
 	direct->expressions->ecxt_scantuple = row;
 	for (int i = 0; i < result->ri_NumIndices; i++)
 	{
+		IndexInfo *info = result->ri_IndexRelationInfo[i];
+
 		index[i] = NULL;
-		if (!ExecQual(direct->applies[i], direct->expressions))
+		if (!ExecQual(info->ii_PredicateState, direct->expressions))
 			continue;
 		index[i] = index_open(direct->index[i], RowExclusiveLock);
 		/* an index made CONCURRENTLY gets ready without a word to plans */
-		result->ri_IndexRelationInfo[i]->ii_ReadyForInserts = index[i]->rd_index->indisready;
+		info->ii_ReadyForInserts = index[i]->rd_index->indisready;
 	}
 	CMS_INSERT_INDEX_TUPLES(result, row, direct->state, is_update, which, taken);
 	for (int i = 0; i < result->ri_NumIndices; i++)

@@ -43,12 +43,10 @@ static bool passes(const CmsFinder *finder, ExprContext *expressions, TupleTable
 bool
 cms_finder_prepare(CmsFinder *finder, const List *range_table, Plan *scan, bool takes_first)
 {
-	Oid table_oid = rt_fetch(((Scan *) scan)->scanrelid, range_table)->relid;
-	Relation table = table_open(table_oid, NoLock);
+	Relation table = table_open(rt_fetch(((Scan *) scan)->scanrelid, range_table)->relid, NoLock);
 	bool possible = cms_finder_knows(table) && scan->initPlan == NIL;
 
 	table_close(table, NoLock);
-	finder->table = table_oid;
 	possible =
 		possible && (IsA(scan, IndexScan) ? prepare_keys(finder, (IndexScan *) scan, takes_first)
 										  : prepare_place(finder, (TidScan *) scan));

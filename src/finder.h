@@ -14,7 +14,6 @@
 
 typedef struct CmsFinder
 {
-	Oid table;
 	Oid index; /* InvalidOid: by its place, which is the only key */
 	ScanDirection direction;
 	int keys;

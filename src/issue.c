@@ -432,7 +432,7 @@ give_existing(CmsIssue *issue, CmsIssueLine *line)
 }
 
 /*
- * What was read with the offer serves once: whoever decides again has to read again. With
+ * That the customer is new may be guessed once: whoever decides again has to look. With
  * exclusions the latest snapshot counts, whatever the isolation level: the customer's lock
  * has made it final.
  */

@@ -13,7 +13,6 @@
 #include "args.h"
 #include "array.h"
 #include "claim.h"
-#include "codebook.h"
 #include "issue.h"
 #include "plan.h"
 #include "request.h"

@@ -59,7 +59,7 @@ static int calls = 0;            /* that have begun and not ended */
 #define SELECT_VERSION \
 	"SELECT v.version, v.ctid FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = $2"
 
-/* where it was when it was compiled: without a look into an index, if it is still there */
+/* where it was last found: without a look into an index, if it is still there */
 static CmsPlan version_at_place = {
 	SELECT_VERSION " AND v.ctid = $3", 3, {INT4OID, INT8OID, TIDOID}, .is_hot = true};
 static CmsPlan version_of_offer = {SELECT_VERSION, 2, {INT4OID, INT8OID}, .is_hot = true};

@@ -310,6 +310,7 @@ finished(const CmsPlan *plan, int result)
 			 "could not run statement \"%s\": %s",
 			 plan->text,
 			 SPI_result_code_string(result));
+	/* a trigger may have called cms again meanwhile */
 	is_direct = false;
 	return SPI_processed;
 }

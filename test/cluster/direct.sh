@@ -139,6 +139,38 @@ check 'indexes made meanwhile have what they are for' "$(sql <<-'SQL'
 SQL
 )" $'{DIRECT31,DIRECT32}\n1'
 
+# Rules of somebody make nothing, or more, of a statement.
+check 'rules made meanwhile are followed' "$(psql -XqAt 2>&1 <<-'SQL'
+	\set VERBOSITY sqlstate
+	SELECT redeemed FROM cms.cms_redeem('DIRECT37', 'c37', 100, 'b1') \g /dev/null
+	\! psql -Xq -c 'CREATE TABLE told (uses int)' -c 'GRANT INSERT ON told TO PUBLIC' -c 'CREATE RULE tell AS ON UPDATE TO cms.coupon DO ALSO INSERT INTO told VALUES (new.uses)' -c 'CREATE RULE shout AS ON UPDATE TO cms.offer_slot DO ALSO NOTIFY told'
+	SELECT redeemed FROM cms.cms_redeem('DIRECT37', 'c37', 100, 'b2');
+	SELECT count(*) FROM told;
+	DROP RULE tell ON cms.coupon;
+	DROP RULE shout ON cms.offer_slot;
+	SELECT redeemed FROM cms.cms_redeem('DIRECT37', 'c37', 100, 'b3');
+SQL
+)" $'t\n1\nt'
+check 'and one that lets nothing through is an error' "$(psql -XqAt 2>&1 <<-'SQL'
+	\set VERBOSITY sqlstate
+	CREATE RULE none AS ON UPDATE TO cms.offer_slot DO INSTEAD NOTHING;
+	SELECT redeemed FROM cms.cms_redeem('DIRECT37', 'c37', 100, 'b4');
+	DROP RULE none ON cms.offer_slot;
+SQL
+)" 'ERROR:  0A000'
+
+# What somebody's default does, down to calling cms again, is done by the executor.
+check 'a default by a function of somebody is called' "$(sql <<-'SQL'
+	SELECT redeemed FROM cms.cms_redeem('DIRECT38', 'c38', 100, 'b1') \g /dev/null
+	CREATE FUNCTION worth() RETURNS int LANGUAGE sql STABLE SECURITY DEFINER AS $$SELECT (discount * 10)::int FROM cms.cms_check('DIRECT39', 'c39', 100)$$;
+	\! psql -Xq -c 'ALTER TABLE cms.redemption ADD worth int' -c 'ALTER TABLE cms.redemption ALTER worth SET DEFAULT worth()'
+	SELECT redeemed FROM cms.cms_redeem('DIRECT38', 'c38', 100, 'b2') \g /dev/null
+	SELECT bill_ref, worth FROM cms.redemption r JOIN cms.coupon c USING (org_id, coupon_id) WHERE c.code = 'DIRECT38' ORDER BY 1;
+	ALTER TABLE cms.redemption DROP worth;
+	DROP FUNCTION worth();
+SQL
+)" $'b1|\nb2|100'
+
 # As CREATE INDEX CONCURRENTLY does it, which tells of it at the index only.
 check 'an index that gets ready has what comes from then on' "$(sql <<-'SQL'
 	\! psql -Xq -c 'CREATE INDEX soon ON cms.redemption (bill_ref)' -c "UPDATE pg_index SET indisready = false WHERE indexrelid = 'cms.soon'::regclass"
