@@ -62,6 +62,7 @@ typedef struct CmsDirect
 
 	Oid table;
 	CmsFinder finder;
+	TupleTableSlot *found;
 	ProjectionInfo *row; /* of what is found; of a change, the row as it is to be */
 	/* of a change */
 	bool gives_way; /* ON CONFLICT DO NOTHING */
@@ -86,6 +87,7 @@ static bool prepare_statement(CmsDirect *direct, int nargs);
 static bool prepare_select(CmsDirect *direct, Plan *plan);
 static bool prepare_change(CmsDirect *direct, ModifyTable *change);
 static ProjectionInfo *prepare_row(CmsDirect *direct, Relation table, ModifyTable *change);
+static void prepare_found(CmsDirect *direct);
 static bool is_first_row(const Limit *limit);
 static bool is_only_guarded(const TriggerDesc *triggers, CmdType action);
 static bool has_other_indexes(Relation table);
@@ -101,6 +103,7 @@ set_params(CmsDirect *direct, const CmsPlan *plan, const Datum *values, const ch
 static bool run(CmsDirect *direct, CmsSight sight, uint64 *rows);
 static void push_snapshot(CmsSight sight);
 static uint64 select_row(CmsDirect *direct);
+static bool find(CmsDirect *direct, Relation table);
 static void keep_answer(TupleTableSlot *slot);
 static bool update_row(CmsDirect *direct, uint64 *rows);
 static bool insert_row(CmsDirect *direct, uint64 *rows);
@@ -235,8 +238,20 @@ prepare_select(CmsDirect *direct, Plan *plan)
 		!cms_finder_prepare(&direct->finder, direct->statement->rtable, plan, takes_first))
 		return false;
 	direct->table = rt_fetch(((Scan *) plan)->scanrelid, direct->statement->rtable)->relid;
+	prepare_found(direct);
 	direct->row = prepare_projection(direct, plan->targetlist);
 	return true;
+}
+
+/* For what is found; with the values that rows have which are older than a column. */
+static void
+prepare_found(CmsDirect *direct)
+{
+	Relation table = table_open(direct->table, NoLock);
+
+	direct->found = MakeTupleTableSlot(CreateTupleDescCopyConstr(RelationGetDescr(table)),
+									   &TTSOpsBufferHeapTuple);
+	table_close(table, NoLock);
 }
 
 /* LIMIT 1 */
@@ -282,6 +297,8 @@ prepare_change(CmsDirect *direct, ModifyTable *change)
 	if (possible)
 	{
 		direct->gives_way = change->onConflictAction == ONCONFLICT_NOTHING;
+		if (change->operation == CMD_UPDATE)
+			prepare_found(direct);
 		direct->row = prepare_row(direct, table, change);
 		prepare_indexes(direct, table, target);
 	}
@@ -498,15 +515,23 @@ static uint64
 select_row(CmsDirect *direct)
 {
 	Relation table = table_open(direct->table, NoLock);
-	TupleTableSlot *row = table_slot_create(table, NULL);
-	bool found =
-		cms_finder_find(&direct->finder, direct->expressions, table, GetActiveSnapshot(), row);
+	bool found = find(direct, table);
 
 	if (found)
 		keep_answer(ExecProject(direct->row));
-	ExecDropSingleTupleTableSlot(row);
+	ExecClearTuple(direct->found);
 	table_close(table, NoLock);
 	return found ? 1 : 0;
+}
+
+static bool
+find(CmsDirect *direct, Relation table)
+{
+	/* where an error came in between, the pin of its page has gone with the transaction */
+	if (!TTS_EMPTY(direct->found))
+		((BufferHeapTupleTableSlot *) direct->found)->buffer = InvalidBuffer;
+	return cms_finder_find(
+		&direct->finder, direct->expressions, table, GetActiveSnapshot(), direct->found);
 }
 
 static void
@@ -538,15 +563,14 @@ static bool
 update_row(CmsDirect *direct, uint64 *rows)
 {
 	Relation table = table_open(direct->table, NoLock);
-	TupleTableSlot *row = table_slot_create(table, NULL);
 	bool done = true;
 
 	CheckCmdReplicaIdentity(table, CMD_UPDATE);
 	*rows = 0;
-	if (cms_finder_find(&direct->finder, direct->expressions, table, GetActiveSnapshot(), row))
+	if (find(direct, table))
 	{
 		TupleTableSlot *changed = ExecProject(direct->row);
-		ItemPointerData place = row->tts_tid;
+		ItemPointerData place = direct->found->tts_tid;
 		TM_FailureData failure;
 		LockTupleMode lock;
 		CmsIndexesToUpdate indexes;
@@ -569,7 +593,7 @@ update_row(CmsDirect *direct, uint64 *rows)
 		}
 		ExecClearTuple(changed);
 	}
-	ExecDropSingleTupleTableSlot(row);
+	ExecClearTuple(direct->found);
 	table_close(table, NoLock);
 	return done;
 }

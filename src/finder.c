@@ -6,6 +6,10 @@
  * somebody comes by, as soon as there is one: what a page keeps free for updates is also what it
  * takes for too little. Here a page is cleared when there is hardly room for another version, so
  * that the versions of several updates go at once.
+ *
+ * A row that is found by numbers is remembered with its place, and looked for there the next time.
+ * What is there may be another row or none by now, so its key is compared; as the key is unique and
+ * the row is one that the snapshot sees, it is the one that the index would lead to.
  */
 #include "cms.h"
 
@@ -16,28 +20,38 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/pg_am.h"
+#include "common/hashfn.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "parser/parsetree.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
+#include "storage/smgr.h"
 #include "utils/lsyscache.h"
 
 #include "finder.h"
 
 /* More than another version of a usual row takes. */
 #define ROOM (BLCKSZ / 16)
+/* Rows that a statement remembers; a power of two. */
+#define REMEMBERED 1024
 
 static bool prepare_keys(CmsFinder *finder, const IndexScan *scan, bool takes_first);
 static bool
 prepare_key(CmsFinder *finder, const Node *condition, Relation index, int number, bool takes_first);
+static void prepare_memory(CmsFinder *finder, Relation index);
 static bool prepare_place(CmsFinder *finder, const TidScan *scan);
-static bool find_by_index(const CmsFinder *finder, ExprContext *expressions, Relation table,
+static CmsFound *remembered(CmsFinder *finder);
+static bool find_again(const CmsFinder *finder, const CmsFound *last, Relation table,
+					   Snapshot snapshot, TupleTableSlot *row);
+static bool has_key(const CmsFinder *finder, TupleTableSlot *row);
+static bool has_block(Relation table, BlockNumber block);
+static bool find_by_index(CmsFinder *finder, ExprContext *expressions, Relation table,
 						  Snapshot snapshot, TupleTableSlot *row);
 static bool find_by_place(const CmsFinder *finder, ExprContext *expressions, Relation table,
 						  Snapshot snapshot, TupleTableSlot *row);
-static bool fetch(IndexScanDesc scan, ItemPointer entry, Relation table, Snapshot snapshot,
-				  TupleTableSlot *row);
+static bool fetch(Relation table, const ItemPointerData *entry, Snapshot snapshot,
+				  TupleTableSlot *row, bool *all_dead);
 static bool passes(const CmsFinder *finder, ExprContext *expressions, TupleTableSlot *row);
 
 bool
@@ -83,6 +97,8 @@ prepare_keys(CmsFinder *finder, const IndexScan *scan, bool takes_first)
 								finder->keys == IndexRelationGetNumberOfKeyAttributes(index)));
 	for (int i = 0; possible && i < finder->keys; i++)
 		possible = prepare_key(finder, list_nth(scan->indexqual, i), index, i, takes_first);
+	if (possible && !takes_first)
+		prepare_memory(finder, index);
 	index_close(index, NoLock);
 	return possible;
 }
@@ -130,6 +146,24 @@ prepare_key(CmsFinder *finder, const Node *condition, Relation index, int number
 	return true;
 }
 
+/* Numbers of the type of their column are equal if they are the same. */
+static void
+prepare_memory(CmsFinder *finder, Relation index)
+{
+	AttrNumber *columns = palloc0(sizeof(AttrNumber) * finder->keys);
+
+	for (int i = 0; i < finder->keys; i++)
+	{
+		columns[i] = index->rd_index->indkey.values[i];
+		if (finder->keys > CMS_FINDER_KNOWN_KEYS || columns[i] <= 0 ||
+			!TupleDescAttr(RelationGetDescr(index), i)->attbyval ||
+			finder->scan_keys[i].sk_subtype != index->rd_opcintype[i])
+			return;
+	}
+	finder->context = CurrentMemoryContext;
+	finder->key_columns = columns;
+}
+
 static bool
 prepare_place(CmsFinder *finder, const TidScan *scan)
 {
@@ -148,20 +182,21 @@ prepare_place(CmsFinder *finder, const TidScan *scan)
 }
 
 bool
-cms_finder_find(const CmsFinder *finder, ExprContext *expressions, Relation table,
-				Snapshot snapshot, TupleTableSlot *row)
+cms_finder_find(CmsFinder *finder, ExprContext *expressions, Relation table, Snapshot snapshot,
+				TupleTableSlot *row)
 {
 	return OidIsValid(finder->index) ? find_by_index(finder, expressions, table, snapshot, row)
 									 : find_by_place(finder, expressions, table, snapshot, row);
 }
 
 static bool
-find_by_index(const CmsFinder *finder, ExprContext *expressions, Relation table, Snapshot snapshot,
+find_by_index(CmsFinder *finder, ExprContext *expressions, Relation table, Snapshot snapshot,
 			  TupleTableSlot *row)
 {
 	Relation index;
 	IndexScanDesc scan;
 	ItemPointer entry;
+	CmsFound *last;
 	bool found = false;
 
 	for (int i = 0; i < finder->keys; i++)
@@ -173,44 +208,116 @@ find_by_index(const CmsFinder *finder, ExprContext *expressions, Relation table,
 		if (isnull)
 			return false;
 	}
+	last = remembered(finder);
+	if (last != NULL && find_again(finder, last, table, snapshot, row))
+		return passes(finder, expressions, row);
+
 	index = index_open(finder->index, AccessShareLock);
 	scan = CMS_INDEX_BEGINSCAN(table, index, snapshot, finder->keys);
 	index_rescan(scan, finder->scan_keys, finder->keys, NULL, 0);
 	while (!found && (entry = index_getnext_tid(scan, finder->direction)) != NULL)
 	{
+		bool all_dead;
+
 		CHECK_FOR_INTERRUPTS();
-		found = fetch(scan, entry, table, snapshot, row) && passes(finder, expressions, row);
+		found = fetch(table, entry, snapshot, row, &all_dead);
+		if (!scan->xactStartedInRecovery)
+			scan->kill_prior_tuple = all_dead;
+		if (found)
+		{
+			pgstat_count_heap_fetch(index);
+			if (last != NULL)
+				last->place = *entry;
+			found = passes(finder, expressions, row);
+		}
 	}
 	index_endscan(scan);
 	index_close(index, NoLock);
 	return found;
 }
 
+/* Where the key that is looked for may have been found, or will be put; NULL: of no use here. */
+static CmsFound *
+remembered(CmsFinder *finder)
+{
+	CmsFound *found;
+	uint32 hash = 0;
+	bool is_same = true;
+
+	if (finder->key_columns == NULL)
+		return NULL;
+	if (finder->found == NULL)
+		finder->found = MemoryContextAllocZero(finder->context, sizeof(CmsFound) * REMEMBERED);
+	for (int i = 0; i < finder->keys; i++)
+		hash = hash_combine(hash, murmurhash32((uint32) finder->scan_keys[i].sk_argument));
+	found = &finder->found[hash & (REMEMBERED - 1)];
+	for (int i = 0; i < finder->keys; i++)
+	{
+		is_same = is_same && found->key[i] == finder->scan_keys[i].sk_argument;
+		found->key[i] = finder->scan_keys[i].sk_argument;
+	}
+	if (!is_same)
+		ItemPointerSetInvalid(&found->place);
+	return found;
+}
+
+static bool
+find_again(const CmsFinder *finder, const CmsFound *last, Relation table, Snapshot snapshot,
+		   TupleTableSlot *row)
+{
+	bool all_dead;
+
+	return ItemPointerIsValid(&last->place) &&
+		   has_block(table, ItemPointerGetBlockNumber(&last->place)) &&
+		   fetch(table, &last->place, snapshot, row, &all_dead) && has_key(finder, row);
+}
+
+static bool
+has_key(const CmsFinder *finder, TupleTableSlot *row)
+{
+	for (int i = 0; i < finder->keys; i++)
+	{
+		bool isnull;
+		Datum value = slot_getattr(row, finder->key_columns[i], &isnull);
+
+		if (isnull || value != finder->scan_keys[i].sk_argument)
+			return false;
+	}
+	return true;
+}
+
+/* The server is asked only where the table may have grown since; that it shrinks, all sessions are told. */
+static bool
+has_block(Relation table, BlockNumber block)
+{
+	BlockNumber known = RelationGetSmgr(table)->smgr_cached_nblocks[MAIN_FORKNUM];
+
+	return (known != InvalidBlockNumber && block < known) ||
+		   block < RelationGetNumberOfBlocks(table);
+}
+
 /* The version of the row that the snapshot sees, of those that an entry of the index leads to. */
 static bool
-fetch(IndexScanDesc scan, ItemPointer entry, Relation table, Snapshot snapshot, TupleTableSlot *row)
+fetch(Relation table, const ItemPointerData *entry, Snapshot snapshot, TupleTableSlot *row,
+	  bool *all_dead)
 {
 	HeapTuple tuple = &((BufferHeapTupleTableSlot *) row)->base.tupdata;
 	ItemPointerData place = *entry;
 	Buffer buffer = ReadBuffer(table, ItemPointerGetBlockNumber(&place));
 	Page page = BufferGetPage(buffer);
-	bool all_dead;
 	bool found;
 
 	/* without a lock, as the server looks too: next time is early enough */
 	if (PageIsFull(page) || PageGetHeapFreeSpace(page) < ROOM)
 		heap_page_prune_opt(table, buffer);
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	found = heap_hot_search_buffer(&place, table, buffer, snapshot, tuple, &all_dead, true);
+	found = heap_hot_search_buffer(&place, table, buffer, snapshot, tuple, all_dead, true);
 	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
-	if (!scan->xactStartedInRecovery)
-		scan->kill_prior_tuple = all_dead;
 	if (!found)
 	{
 		ReleaseBuffer(buffer);
 		return false;
 	}
-	pgstat_count_heap_fetch(scan->indexRelation);
 	tuple->t_self = place;
 	row->tts_tableOid = RelationGetRelid(table);
 	ExecStorePinnedBufferHeapTuple(tuple, row, buffer);
@@ -226,7 +333,7 @@ find_by_place(const CmsFinder *finder, ExprContext *expressions, Relation table,
 		ExecEvalExprSwitchContext(finder->key_values[0], expressions, &isnull));
 
 	return !isnull && ItemPointerIsValid(place) &&
-		   ItemPointerGetBlockNumber(place) < RelationGetNumberOfBlocks(table) &&
+		   has_block(table, ItemPointerGetBlockNumber(place)) &&
 		   table_tuple_fetch_row_version(table, place, snapshot, row) &&
 		   passes(finder, expressions, row);
 }

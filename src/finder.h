@@ -12,6 +12,15 @@
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
+#define CMS_FINDER_KNOWN_KEYS 3
+
+/* where the row of a key was found last */
+typedef struct CmsFound
+{
+	Datum key[CMS_FINDER_KNOWN_KEYS];
+	ItemPointerData place;
+} CmsFound;
+
 typedef struct CmsFinder
 {
 	Oid index; /* InvalidOid: by its place, which is the only key */
@@ -20,6 +29,10 @@ typedef struct CmsFinder
 	ScanKey scan_keys;
 	ExprState **key_values;
 	ExprState *filter;
+	/* of a key of few numbers, which is asked for again */
+	AttrNumber *key_columns; /* of the table; NULL: what is found is not remembered */
+	CmsFound *found;         /* by hash; NULL until something is found */
+	MemoryContext context;
 } CmsFinder;
 
 /*
@@ -29,7 +42,7 @@ typedef struct CmsFinder
 extern bool
 cms_finder_prepare(CmsFinder *finder, const List *range_table, Plan *scan, bool takes_first);
 /* False: there is none. The row's page is pinned as long as it is in the slot. */
-extern bool cms_finder_find(const CmsFinder *finder, ExprContext *expressions, Relation table,
+extern bool cms_finder_find(CmsFinder *finder, ExprContext *expressions, Relation table,
 							Snapshot snapshot, TupleTableSlot *row);
 
 /* Whether rows of the table are where and how the server keeps them by default. */

@@ -36,7 +36,6 @@ typedef struct Copy
 {
 	CopyKey key;
 	CmsOffer *offer;
-	ItemPointerData place; /* where its version was last found; invalid: not known */
 	Size bytes;
 	dlist_node lru;
 } Copy;
@@ -56,43 +55,26 @@ static dlist_head copies_by_use = DLIST_STATIC_INIT(copies_by_use);
 static CmsOffer *retired = NULL; /* replaced, perhaps in use by this call */
 static int calls = 0;            /* that have begun and not ended */
 
-#define SELECT_VERSION \
-	"SELECT v.version, v.ctid FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = $2"
-
-/* where it was last found: without a look into an index, if it is still there */
-static CmsPlan version_at_place = {
-	SELECT_VERSION " AND v.ctid = $3", 3, {INT4OID, INT8OID, TIDOID}, .is_hot = true};
-static CmsPlan version_of_offer = {SELECT_VERSION, 2, {INT4OID, INT8OID}, .is_hot = true};
+static CmsPlan version_of_offer = {
+	"SELECT v.version FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = $2",
+	2,
+	{INT4OID, INT8OID},
+	.is_hot = true};
 static CmsPlan exists = {
 	"SELECT 1 FROM cms.offer o WHERE o.org_id = $1 AND o.offer_id = $2", 2, {INT4OID, INT8OID}};
 
 const CmsOffer *
 cms_offer_get(int org, int64 offer_id, bool read_only)
 {
-	Copy *copy = find_copy(org, offer_id);
-	Datum values[] = {Int32GetDatum(org),
-					  Int64GetDatum(offer_id),
-					  PointerGetDatum(copy == NULL ? NULL : &copy->place)};
-	ItemPointerData place;
-	const CmsOffer *offer;
-	int64 version;
-	bool isnull;
+	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
 
-	if ((copy == NULL || !ItemPointerIsValid(&copy->place) ||
-		 cms_plan_run(&version_at_place, values, NULL, read_only) == 0) &&
-		cms_plan_run(&version_of_offer, values, NULL, read_only) == 0)
+	if (cms_plan_run(&version_of_offer, values, NULL, read_only) == 0)
 	{
 		if (cms_plan_run(&exists, values, NULL, read_only) == 0)
 			cms_offer_unknown(offer_id);
 		return cms_offer_of_version(org, offer_id, 0, read_only);
 	}
-	version = cms_row_int64(0, 1, 0);
-	place = *(ItemPointer) DatumGetPointer(cms_row_value(0, 2, &isnull));
-	offer = cms_offer_of_version(org, offer_id, version, read_only);
-	copy = find_copy(org, offer_id);
-	if (copy != NULL)
-		copy->place = place;
-	return offer;
+	return cms_offer_of_version(org, offer_id, cms_row_int64(0, 1, 0), read_only);
 }
 
 static Copy *
@@ -151,7 +133,6 @@ keep(CmsOffer *offer)
 	else
 		dlist_push_head(&copies_by_use, &copy->lru);
 	copy->offer = offer;
-	ItemPointerSetInvalid(&copy->place);
 	copy->bytes = MemoryContextMemAllocated(offer->context, true);
 	copy_bytes += copy->bytes;
 	MemoryContextSetParent(offer->context, copies_context);

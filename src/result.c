@@ -8,18 +8,39 @@
 #include "cms.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
 
 #include "plan.h"
 #include "result.h"
 #include "text.h"
 
+static TupleDesc desc_of_arguments(FunctionCallInfo fcinfo);
+
 /*
- * The descriptor is looked up once per query, not per call.
+ * The server has a descriptor of a type with a name; that of a procedure's arguments is made once
+ * per query.
  */
 Datum
 cms_result_row(FunctionCallInfo fcinfo, MemoryContext context, const Datum *values,
 			   const bool *nulls)
+{
+	Oid type = get_func_rettype(fcinfo->flinfo->fn_oid);
+	TupleDesc desc =
+		type == RECORDOID ? desc_of_arguments(fcinfo) : lookup_rowtype_tupdesc(type, -1);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	HeapTuple tuple = heap_form_tuple(desc, (Datum *) values, (bool *) nulls);
+	Datum row = HeapTupleGetDatum(tuple);
+
+	MemoryContextSwitchTo(before);
+	ReleaseTupleDesc(desc);
+	return row;
+}
+
+static TupleDesc
+desc_of_arguments(FunctionCallInfo fcinfo)
 {
 	TupleDesc desc = fcinfo->flinfo->fn_extra;
 
@@ -32,13 +53,7 @@ cms_result_row(FunctionCallInfo fcinfo, MemoryContext context, const Datum *valu
 		fcinfo->flinfo->fn_extra = BlessTupleDesc(desc);
 		MemoryContextSwitchTo(before);
 	}
-
-	MemoryContext before = MemoryContextSwitchTo(context);
-	HeapTuple tuple = heap_form_tuple(desc, (Datum *) values, (bool *) nulls);
-	Datum row = HeapTupleGetDatum(tuple);
-
-	MemoryContextSwitchTo(before);
-	return row;
+	return desc;
 }
 
 void

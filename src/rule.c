@@ -27,6 +27,7 @@ discount_of(const CmsOffer *offer, const CmsUseRequest *request, CmsVerdict *ver
 static bool line_is_eligible(const CmsOffer *offer, const CmsItem *line);
 static void tell_next(const CmsOffer *offer, const CmsCoupon *coupon, const CmsUseRequest *request,
 					  const CmsUsage *usage, CmsVerdict *verdict);
+static bool has_started(const CmsOffer *offer, const CmsCoupon *coupon, TimestampTz at);
 static DateADT first_day(const CmsOffer *offer, const CmsCoupon *coupon);
 
 static inline void
@@ -62,7 +63,7 @@ rule_validity(const CmsOffer *offer, const CmsCoupon *coupon, const CmsUseReques
 		refuse(verdict, CMS_OFFER_EXPIRED);
 	if (coupon->has_own_end && request->at >= coupon->expires_at)
 		refuse(verdict, CMS_COUPON_EXPIRED);
-	if (cms_local_date(request->at, offer->zone) < first_day(offer, coupon))
+	if (!has_started(offer, coupon, request->at))
 		refuse(verdict, CMS_NOT_STARTED);
 	/* what nobody in particular holds is for whoever brings it */
 	if (!offer->anyone_may_redeem && coupon->holder != NULL &&
@@ -103,7 +104,7 @@ static void
 rule_where_and_when(const CmsOffer *offer, const CmsUseRequest *request, CmsVerdict *verdict)
 {
 	const CmsPlace *place = &request->place;
-	bool open = offer->nwindows == 0;
+	bool open = false;
 	DateADT day;
 	TimeADT time;
 
@@ -114,6 +115,8 @@ rule_where_and_when(const CmsOffer *offer, const CmsUseRequest *request, CmsVerd
 		!cms_offer_lists(offer->places, offer->nplaces, 'C', place->concept))
 		refuse(verdict, CMS_STORE_NOT_ALLOWED);
 
+	if (offer->nwindows == 0)
+		return;
 	cms_local_clock(request->at, offer->zone, &day, &time);
 	for (int i = 0; i < offer->nwindows && !open; i++)
 		open = cms_window_contains(&offer->windows[i], day, time);
@@ -239,6 +242,16 @@ tell_next(const CmsOffer *offer, const CmsCoupon *coupon, const CmsUseRequest *r
 			return;
 	}
 	verdict->has_next = !TIMESTAMP_NOT_FINITE(verdict->next_allowed_at);
+}
+
+/* F25. Without a rule about its first day, a coupon can be redeemed from the moment of its issue. */
+static bool
+has_started(const CmsOffer *offer, const CmsCoupon *coupon, TimestampTz at)
+{
+	if (!offer->has_starts_on && offer->starts_after_days == 0 &&
+		(!coupon->issued || at >= coupon->issued_at))
+		return true;
+	return cms_local_date(at, offer->zone) >= first_day(offer, coupon);
 }
 
 /* F25: the first day of redemption; all that is set must hold. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Statements that are run without setting up the executor (src/direct.c) do what they would do with it, and leave to it
 # what they cannot do: other people's triggers and constraints, plans of other shapes, transactions that only read.
-# server: --set autovacuum=off
+# server: --set autovacuum=off --set max_prepared_transactions=1
 set -euo pipefail
 
 failed=0
@@ -209,6 +209,31 @@ check 'an offer changed by others is read again' "$(sql <<-'SQL'
 	SELECT discount FROM cms.cms_check('DIRECT35', 'c35', 100);
 SQL
 )" $'10.00\n10.00\n20.00\n20.00\n20.00\n10.00'
+
+# So are the counters: this one goes to another page meanwhile.
+check 'a counter that has moved is found' "$(sql <<-'SQL'
+	CREATE TEMP VIEW counter AS SELECT slot, uses, ctid::text::point AS place FROM cms.offer_slot WHERE offer_id = 1 AND uses > 0;
+	SELECT redeemed FROM cms.cms_redeem('DIRECT40', 'c40', 100, 'b1') \g /dev/null
+	CREATE TEMP TABLE before AS TABLE counter;
+	\! psql -Xq -c 'SET session_replication_role = replica' -c "DO 'BEGIN FOR n IN 1..200 LOOP UPDATE cms.offer_slot SET next_position = n WHERE offer_id = 1; END LOOP; END'"
+	SELECT redeemed FROM cms.cms_redeem('DIRECT40', 'c40', 100, 'b2');
+	SELECT sum(n.uses - b.uses), every(n.place[0] <> b.place[0]) FROM counter n JOIN before b USING (slot);
+SQL
+)" $'t\n1|t'
+
+check 'after an error in between, all goes on' "$(psql -XqAt 2>&1 <<-'SQL'
+	\set VERBOSITY sqlstate
+	SET lock_timeout = '100ms';
+	SELECT redeemed FROM cms.cms_redeem('DIRECT41', 'c41', 100, 'b1') \g /dev/null
+	BEGIN;
+	SELECT FROM cms.coupon WHERE code = 'DIRECT41' FOR UPDATE \g /dev/null
+	PREPARE TRANSACTION 'locked';
+	SELECT redeemed FROM cms.cms_redeem('DIRECT41', 'c41', 100, 'b2');
+	SELECT redeemed FROM cms.cms_redeem('DIRECT42', 'c42', 100, 'b2');
+	ROLLBACK PREPARED 'locked';
+	SELECT redeemed FROM cms.cms_redeem('DIRECT41', 'c41', 100, 'b2');
+SQL
+)" $'ERROR:  55P03\nt\nt'
 
 check 'a rolled back use is none' "$(sql <<-'SQL'
 	BEGIN;
