@@ -33,8 +33,9 @@
 
 /* More than another version of a usual row takes. */
 #define ROOM (BLCKSZ / 16)
-/* Rows that a statement remembers; a power of two. */
+/* Rows that a statement remembers, a power of two; not before it was run a few times. */
 #define REMEMBERED 1024
+#define SELDOM 100
 
 static bool prepare_keys(CmsFinder *finder, const IndexScan *scan, bool takes_first);
 static bool
@@ -245,6 +246,8 @@ remembered(CmsFinder *finder)
 	bool is_same = true;
 
 	if (finder->key_columns == NULL)
+		return NULL;
+	if (finder->found == NULL && finder->runs++ < SELDOM)
 		return NULL;
 	if (finder->found == NULL)
 		finder->found = MemoryContextAllocZero(finder->context, sizeof(CmsFound) * REMEMBERED);

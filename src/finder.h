@@ -31,7 +31,8 @@ typedef struct CmsFinder
 	ExprState *filter;
 	/* of a key of few numbers, which is asked for again */
 	AttrNumber *key_columns; /* of the table; NULL: what is found is not remembered */
-	CmsFound *found;         /* by hash; NULL until something is found */
+	CmsFound *found;         /* by hash; NULL as long as the statement is run seldom */
+	int runs;
 	MemoryContext context;
 } CmsFinder;
 

@@ -1,7 +1,10 @@
 /*
  * offer.c
- *	  Offers compiled into structs. An offer and its lists are read each with the version, so that
- *	  a struct never mixes two states. The copies that are kept are in offer_cache.c.
+ *	  Offers compiled into structs. The copies that are kept are in offer_cache.c.
+ *
+ * An offer is read by many small statements: one that joins all it needs would take several times
+ * as long, most of it for being set up. Whoever changes something of an offer raises its version
+ * in the same transaction, so what was read between two looks at the same version is of one state.
  */
 #include "cms.h"
 
@@ -20,12 +23,15 @@
 /* more than use one offer at once, each with a hint of its own */
 #define SESSIONS 256
 
-static void read_columns(CmsOffer *offer);
-static void read_org(CmsOffer *offer);
 static CmsOffer *compile_once(int org, int64 offer_id, bool read_only);
-static void read_list_columns(CmsOffer *offer);
+static bool find(CmsPlan *plan, const CmsOffer *offer, bool read_only);
+static void read_org(CmsOffer *offer, bool read_only);
+static DateADT read_claim(CmsOffer *offer, bool read_only);
+static void read_columns(CmsOffer *offer, DateADT claim_ends_on, bool read_only);
+static void read_counters(CmsOffer *offer, bool read_only);
+static void read_lists(CmsOffer *offer, bool read_only);
 static void read_codes(CmsOffer *offer);
-static void read_end(CmsOffer *offer);
+static void read_end(CmsOffer *offer, DateADT claim_ends_on);
 static void read_issue_rules(CmsOffer *offer);
 static void read_redemption_rules(CmsOffer *offer);
 static void read_windows(CmsOffer *offer);
@@ -41,16 +47,7 @@ static int compare_listed(const void *a, const void *b);
  */
 enum
 {
-	col_version = 1,
-	col_zone,
-	col_currency,
-	col_minor_units,
-	col_org_rules,
-	col_claim_service = col_org_rules + CMS_ORG_RULES_NCOLUMNS,
-	col_claim_ref,
-	col_claim_name,
-	col_claim_ends_on,
-	col_name,
+	col_name = 1,
 	col_is_archived,
 	col_owner_service,
 	col_owner_ref,
@@ -70,7 +67,6 @@ enum
 	col_allow_dense_codes,
 	col_common_code,
 	col_sample_code,
-	col_has_stock,
 	col_coupon_expiry_type,
 	col_coupon_expiry_value,
 	col_outlives_offer,
@@ -87,23 +83,36 @@ enum
 	col_max_uses_per_customer_and_coupon,
 	col_max_uses_per_customer,
 	col_min_days_between_uses,
-	col_customer_epoch,
 	col_max_redemptions,
 	col_max_discount_total,
 	col_min_bill,
 	col_max_bill,
 	col_store_scope,
-	col_reversal_restores_use,
-	col_has_lists,
-	col_uses,
-	col_discount
+	col_reversal_restores_use
+};
+
+/* of its org */
+enum
+{
+	org_zone = 1,
+	org_currency,
+	org_minor_units,
+	org_rules
+};
+
+/* of the claim */
+enum
+{
+	claim_service = 1,
+	claim_ref,
+	claim_name,
+	claim_ends_on
 };
 
 /* and of the lists */
 enum
 {
-	list_version = 1,
-	list_products,
+	list_products = 1,
 	list_places,
 	list_exclusions,
 	list_window_weekdays,
@@ -114,58 +123,83 @@ enum
 	list_window_to_times
 };
 
-static CmsPlan read_offer = {
-	"SELECT COALESCE(v.version, 0),"
-	" g.time_zone, g.currency, g.minor_units, " CMS_ORG_RULES_COLUMNS ","
-	" l.service, l.consumer_ref, l.consumer_name, l.ends_on,"
-	" o.name,"
-	" o.status = 'ARCHIVED' OR EXISTS (SELECT FROM cms.offer_purge p"
-	"  WHERE p.org_id = $1 AND p.offer_id = $2 AND p.is_reduced),"
+static CmsPlan version = {
+	"SELECT v.version FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = $2",
+	2,
+	{INT4OID, INT8OID},
+	.is_hot = true};
+
+static CmsPlan find_org = {"SELECT g.time_zone, g.currency, g.minor_units, " CMS_ORG_RULES_COLUMNS
+						   " FROM cms.org g WHERE g.org_id = $1",
+						   2,
+						   {INT4OID, INT8OID},
+						   .is_hot = true};
+
+static CmsPlan find_claim = {"SELECT l.service, l.consumer_ref, l.consumer_name, l.ends_on"
+							 " FROM cms.claim l WHERE l.org_id = $1 AND l.offer_id = $2",
+							 2,
+							 {INT4OID, INT8OID},
+							 .is_hot = true};
+
+static CmsPlan find_offer = {
+	"SELECT o.name, o.status = 'ARCHIVED',"
 	" o.owner_service, o.owner_ref, o.expiry_type, o.expires_on,"
 	" o.discount_type, o.discount_value, o.discount_cap, o.product_scope, o.sale_items, o.delivery,"
 	" o.code_method, o.code_length, o.code_charset, o.code_prefix, o.code_suffix, o.allow_dense_codes,"
 	" o.common_code, o.sample_code,"
-	" s.has_stock,"
 	" o.coupon_expiry_type, o.coupon_expiry_value, o.outlives_offer,"
 	" o.audience_only, o.max_issued, o.max_issued_per_customer, o.min_days_between_issues,"
 	" o.past_issue_months, o.reissue,"
 	" o.anyone_may_redeem, o.starts_after_days, o.starts_on,"
 	" o.max_uses_per_coupon, o.max_uses_per_customer_and_coupon, o.max_uses_per_customer,"
 	" o.min_days_between_uses,"
-	" s.customer_epoch,"
 	" o.max_redemptions, o.max_discount_total, o.min_bill, o.max_bill,"
-	" o.store_scope, o.reversal_restores_use,"
-	" o.product_scope = 'SELECTED_PRODUCTS' OR o.store_scope = 'SELECTED_STORES'"
-	"  OR EXISTS (SELECT FROM cms.offer_window w WHERE w.org_id = $1 AND w.offer_id = $2)"
-	"  OR EXISTS (SELECT FROM cms.offer_exclusion x WHERE x.org_id = $1 AND x.offer_id = $2),"
-	" s.uses, s.discount"
-	" FROM cms.offer o"
-	" JOIN cms.org g ON g.org_id = o.org_id"
-	" LEFT JOIN cms.claim l ON l.org_id = $1 AND l.offer_id = $2"
-	" LEFT JOIN cms.offer_version v ON v.org_id = $1 AND v.offer_id = $2"
-	" CROSS JOIN LATERAL (SELECT max(t.customer_epoch) AS customer_epoch,"
-	"  COALESCE(bool_or(t.stock > 0), false) AS has_stock,"
-	"  COALESCE(sum(t.uses + t.forfeited_uses + t.held), 0)::bigint AS uses,"
-	"  COALESCE(sum(t.discount + t.forfeited_discount + t.held_discount), 0) AS discount"
-	"  FROM cms.offer_slot t WHERE t.org_id = $1 AND t.offer_id = $2) s"
-	" WHERE o.org_id = $1 AND o.offer_id = $2",
+	" o.store_scope, o.reversal_restores_use"
+	" FROM cms.offer o WHERE o.org_id = $1 AND o.offer_id = $2",
 	2,
-	{INT4OID, INT8OID}};
+	{INT4OID, INT8OID},
+	.is_hot = true};
 
-/* most offers have none: reading them in the same statement would take most of its time */
-static CmsPlan read_lists = {
-	"SELECT COALESCE(v.version, 0),"
-	" (SELECT array_agg(left(p.kind, 1) || p.value) FROM cms.offer_product p"
+static CmsPlan is_purged = {
+	"SELECT 1 FROM cms.offer_purge p WHERE p.org_id = $1 AND p.offer_id = $2 AND p.is_reduced",
+	2,
+	{INT4OID, INT8OID},
+	.is_hot = true};
+
+/* the same in all slots, which are changed together */
+static CmsPlan customer_epoch = {
+	"SELECT t.customer_epoch FROM cms.offer_slot t WHERE t.org_id = $1 AND t.offer_id = $2 LIMIT 1",
+	2,
+	{INT4OID, INT8OID},
+	.is_hot = true};
+
+static CmsPlan has_stock = {
+	"SELECT 1 FROM cms.offer_slot t WHERE t.org_id = $1 AND t.offer_id = $2 AND t.stock > 0 LIMIT 1",
+	2,
+	{INT4OID, INT8OID},
+	.is_hot = true};
+
+static CmsPlan has_window = {
+	"SELECT 1 FROM cms.offer_window w WHERE w.org_id = $1 AND w.offer_id = $2 LIMIT 1",
+	2,
+	{INT4OID, INT8OID},
+	.is_hot = true};
+
+static CmsPlan has_exclusion = {
+	"SELECT 1 FROM cms.offer_exclusion x WHERE x.org_id = $1 AND x.offer_id = $2 LIMIT 1",
+	2,
+	{INT4OID, INT8OID},
+	.is_hot = true};
+
+static CmsPlan find_lists = {
+	"SELECT (SELECT array_agg(left(p.kind, 1) || p.value) FROM cms.offer_product p"
 	"   WHERE p.org_id = $1 AND p.offer_id = $2),"
 	" (SELECT array_agg(left(e.entity_type, 1) || e.entity_id) FROM cms.offer_entity e"
 	"   WHERE e.org_id = $1 AND e.offer_id = $2),"
 	" (SELECT array_agg(x.other_offer_id) FROM cms.offer_exclusion x"
 	"   WHERE x.org_id = $1 AND x.offer_id = $2),"
 	" w.weekdays, w.month_days, w.from_dates, w.to_dates, w.from_times, w.to_times"
-	" FROM (SELECT 1) one"
-	" LEFT JOIN cms.offer_version v ON v.org_id = $1 AND v.offer_id = $2"
-	" CROSS JOIN LATERAL ("
-	"  SELECT"
+	" FROM (SELECT"
 	"   array_agg(COALESCE((SELECT bit_or(1 << (d - 1)) FROM unnest(r.weekdays) d), 0)) AS weekdays,"
 	"   array_agg(COALESCE((SELECT bit_or(1::bigint << d) FROM unnest(r.month_days) d), 0)) AS month_days,"
 	"   array_agg(COALESCE(r.from_date, '-infinity')) AS from_dates,"
@@ -232,76 +266,98 @@ cms_offer_compile(int org, int64 offer_id, bool read_only)
 
 /*
  * The copy is built below the current context and moved to the table's when it
- * is whole, so an error leaves nothing behind. NULL: the lists are already of another version
- * than the offer.
+ * is whole, so an error leaves nothing behind. NULL: the version was raised meanwhile.
  */
 static CmsOffer *
 compile_once(int org, int64 offer_id, bool read_only)
 {
-	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
-	MemoryContext context;
-	MemoryContext before;
-	CmsOffer *offer;
+	MemoryContext before = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(before, "cms offer", ALLOCSET_SMALL_SIZES);
+	CmsOffer *offer = MemoryContextAllocZero(context, sizeof(CmsOffer));
+	DateADT claim_ends_on;
 
 	/* the transaction may go on to change what is read here: it must raise the version again */
 	cms_settings_forget_version();
 
-	if (cms_plan_run(&read_offer, values, NULL, read_only) == 0)
-		cms_offer_unknown(offer_id);
-
-	context = AllocSetContextCreate(CurrentMemoryContext, "cms offer", ALLOCSET_SMALL_SIZES);
-	before = MemoryContextSwitchTo(context);
-	offer = palloc0(sizeof(CmsOffer));
 	offer->context = context;
-	offer->hints = palloc0(sizeof(CmsOfferHints));
+	offer->hints = MemoryContextAllocZero(context, sizeof(CmsOfferHints));
 	offer->org = org;
 	offer->offer_id = offer_id;
-	read_columns(offer);
-	cms_offer_hint_caps(offer, cms_row_int64(0, col_uses, 0), cms_row_numeric(0, col_discount));
-	if (cms_row_bool(0, col_has_lists, true))
-	{
-		cms_plan_run(&read_lists, values, NULL, read_only);
-		/* running a statement ends in the context of SPI */
-		MemoryContextSwitchTo(context);
-		if (cms_row_int64(0, list_version, 0) != offer->version)
-		{
-			MemoryContextSwitchTo(before);
-			MemoryContextDelete(context);
-			return NULL;
-		}
-		read_list_columns(offer);
-	}
+	offer->version = cms_offer_version(org, offer_id, read_only);
+
+	/* what the columns of the offer have a say in comes before them */
+	read_org(offer, read_only);
+	claim_ends_on = read_claim(offer, read_only);
+	read_columns(offer, claim_ends_on, read_only);
+	offer->archived = offer->archived || find(&is_purged, offer, read_only);
+	read_counters(offer, read_only);
+	read_lists(offer, read_only);
+
 	MemoryContextSwitchTo(before);
-	return offer;
+	if (cms_offer_version(org, offer_id, read_only) == offer->version)
+		return offer;
+	MemoryContextDelete(context);
+	return NULL;
 }
 
-/* F1, F20, F29, F31 */
-static void
-read_list_columns(CmsOffer *offer)
+int64
+cms_offer_version(int org, int64 offer_id, bool read_only)
 {
-	bool isnull;
-	Datum exclusions = cms_row_value(0, list_exclusions, &isnull);
+	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
 
-	if (!isnull)
-		offer->nexclusions = cms_array_int64s(exclusions, &offer->exclusions);
-	offer->products = read_list(list_products, &offer->nproducts);
-	offer->places = read_list(list_places, &offer->nplaces);
-	read_windows(offer);
+	return cms_plan_run(&version, values, NULL, read_only) == 0 ? 0 : cms_row_int64(0, 1, 0);
+}
+
+/* The first row, if there is one. Running a statement ends in the context of SPI. */
+static bool
+find(CmsPlan *plan, const CmsOffer *offer, bool read_only)
+{
+	Datum values[] = {Int32GetDatum(offer->org), Int64GetDatum(offer->offer_id)};
+	bool found = cms_plan_run(plan, values, NULL, read_only) != 0;
+
+	MemoryContextSwitchTo(offer->context);
+	return found;
 }
 
 static void
-read_columns(CmsOffer *offer)
+read_org(CmsOffer *offer, bool read_only)
 {
-	offer->version = cms_row_int64(0, col_version, 0);
-	read_org(offer);
+	if (!find(&find_org, offer, read_only))
+		cms_offer_unknown(offer->offer_id);
+	offer->zone = cms_zone(cms_row_text(0, org_zone));
+	if (offer->zone == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("time zone \"%s\" of org %d is not known to this server",
+						cms_row_text(0, org_zone),
+						offer->org),
+				 errhint("Set time_zone in cms.org to a name from pg_timezone_names.")));
+	offer->currency = cms_row_text(0, org_currency);
+	offer->minor_units = cms_row_int32(0, org_minor_units, 2);
+	cms_org_rules_fill(org_rules, &offer->org_rules);
+}
 
+/* The last day of the claim. */
+static DateADT
+read_claim(CmsOffer *offer, bool read_only)
+{
+	if (!find(&find_claim, offer, read_only))
+		return DATEVAL_NOEND;
+	offer->claim_service = cms_row_text(0, claim_service);
+	offer->claim_ref = cms_row_text(0, claim_ref);
+	offer->claim_name = cms_row_text(0, claim_name);
+	return cms_row_int32(0, claim_ends_on, DATEVAL_NOEND);
+}
+
+static void
+read_columns(CmsOffer *offer, DateADT claim_ends_on, bool read_only)
+{
+	if (!find(&find_offer, offer, read_only))
+		cms_offer_unknown(offer->offer_id);
 	offer->name = cms_row_text(0, col_name);
 	offer->archived = cms_row_bool(0, col_is_archived, false);
 	offer->owner_service = cms_row_text(0, col_owner_service);
 	offer->owner_ref = cms_row_text(0, col_owner_ref);
-	offer->claim_service = cms_row_text(0, col_claim_service);
-	offer->claim_ref = cms_row_text(0, col_claim_ref);
-	offer->claim_name = cms_row_text(0, col_claim_name);
 
 	offer->percentage = column_is(col_discount_type, "PERCENTAGE");
 	offer->discount_value = cms_row_numeric(0, col_discount_value);
@@ -310,25 +366,37 @@ read_columns(CmsOffer *offer)
 	offer->sale_items = cms_row_bool(0, col_sale_items, false);
 
 	read_codes(offer);
-	read_end(offer);
+	read_end(offer, claim_ends_on);
 	read_issue_rules(offer);
 	read_redemption_rules(offer);
 }
 
 static void
-read_org(CmsOffer *offer)
+read_counters(CmsOffer *offer, bool read_only)
 {
-	offer->zone = cms_zone(cms_row_text(0, col_zone));
-	if (offer->zone == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("time zone \"%s\" of org %d is not known to this server",
-						cms_row_text(0, col_zone),
-						offer->org),
-				 errhint("Set time_zone in cms.org to a name from pg_timezone_names.")));
-	offer->currency = cms_row_text(0, col_currency);
-	offer->minor_units = cms_row_int32(0, col_minor_units, 2);
-	cms_org_rules_fill(col_org_rules, &offer->org_rules);
+	if (!find(&customer_epoch, offer, read_only))
+		return; /* nothing was counted */
+	offer->customer_epoch = cms_row_int32(0, 1, 0);
+	offer->has_stock = offer->method != CMS_METHOD_RANDOMISED && find(&has_stock, offer, read_only);
+}
+
+/* F1, F20, F29, F31; most offers have none. */
+static void
+read_lists(CmsOffer *offer, bool read_only)
+{
+	bool isnull;
+	Datum exclusions;
+
+	if (!offer->selected_products && !offer->selected_stores &&
+		!find(&has_window, offer, read_only) && !find(&has_exclusion, offer, read_only))
+		return;
+	find(&find_lists, offer, read_only);
+	exclusions = cms_row_value(0, list_exclusions, &isnull);
+	if (!isnull)
+		offer->nexclusions = cms_array_int64s(exclusions, &offer->exclusions);
+	offer->products = read_list(list_products, &offer->nproducts);
+	offer->places = read_list(list_places, &offer->nplaces);
+	read_windows(offer);
 }
 
 /* F9 to F12, F16 */
@@ -357,21 +425,19 @@ read_codes(CmsOffer *offer)
 																	 : CMS_CHARSET_UNAMBIGUOUS;
 	strlcpy(pattern->prefix, prefix ? prefix : "", sizeof(pattern->prefix));
 	strlcpy(pattern->suffix, suffix ? suffix : "", sizeof(pattern->suffix));
-	offer->has_stock = cms_row_bool(0, col_has_stock, false);
 }
 
 /* F1, F22: when the offer ends, when its coupons do, and whether they end with it. */
 static void
-read_end(CmsOffer *offer)
+read_end(CmsOffer *offer, DateADT claim_ends_on)
 {
 	bool of_loyalty = cms_text_equal(offer->claim_service, "LOYALTY");
 	bool outlives_offer = cms_row_bool(0, col_outlives_offer, false);
 
 	/* a fixed date is not shortened by the claim */
-	offer->last_day =
-		cms_row_int32(0,
-					  column_is(col_expiry_type, "FIXED_DATE") ? col_expires_on : col_claim_ends_on,
-					  DATEVAL_NOEND);
+	offer->last_day = column_is(col_expiry_type, "FIXED_DATE")
+						  ? cms_row_int32(0, col_expires_on, DATEVAL_NOEND)
+						  : claim_ends_on;
 	offer->has_end = offer->last_day != DATEVAL_NOEND;
 	offer->ends_at = offer->has_end ? cms_day_begin(offer->last_day + 1, offer->zone) : DT_NOEND;
 
@@ -411,7 +477,6 @@ read_redemption_rules(CmsOffer *offer)
 	offer->max_uses_per_customer_and_coupon = limit_int32(col_max_uses_per_customer_and_coupon);
 	offer->max_uses_per_customer = limit_int32(col_max_uses_per_customer);
 	offer->min_days_between_uses = cms_row_int32(0, col_min_days_between_uses, 0);
-	offer->customer_epoch = cms_row_int32(0, col_customer_epoch, 0);
 	if (offer->max_uses_per_customer != CMS_UNLIMITED || offer->min_days_between_uses > 0)
 		offer->customer_rules |= CMS_CUSTOMER_OFFER;
 	if (offer->max_uses_per_customer_and_coupon != CMS_UNLIMITED)

@@ -149,6 +149,8 @@ extern const CmsOffer *cms_offer_of_version(int org, int64 offer_id, int64 versi
 extern const CmsOffer *cms_offer_get(int org, int64 offer_id, bool read_only);
 /* a new struct, in a memory context of its own below the current one; MS001 when there is no such offer */
 extern CmsOffer *cms_offer_compile(int org, int64 offer_id, bool read_only);
+/* of now; 0: it has none */
+extern int64 cms_offer_version(int org, int64 offer_id, bool read_only);
 /* SPI_connect at the start of a call that uses offers; the call ends with SPI_finish */
 extern void cms_call_begin(void);
 extern bool cms_offer_lists(const CmsListed *list, int count, char kind, const char *value);

@@ -55,11 +55,6 @@ static dlist_head copies_by_use = DLIST_STATIC_INIT(copies_by_use);
 static CmsOffer *retired = NULL; /* replaced, perhaps in use by this call */
 static int calls = 0;            /* that have begun and not ended */
 
-static CmsPlan version_of_offer = {
-	"SELECT v.version FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = $2",
-	2,
-	{INT4OID, INT8OID},
-	.is_hot = true};
 static CmsPlan exists = {
 	"SELECT 1 FROM cms.offer o WHERE o.org_id = $1 AND o.offer_id = $2", 2, {INT4OID, INT8OID}};
 
@@ -67,14 +62,11 @@ const CmsOffer *
 cms_offer_get(int org, int64 offer_id, bool read_only)
 {
 	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
+	int64 version = cms_offer_version(org, offer_id, read_only);
 
-	if (cms_plan_run(&version_of_offer, values, NULL, read_only) == 0)
-	{
-		if (cms_plan_run(&exists, values, NULL, read_only) == 0)
-			cms_offer_unknown(offer_id);
-		return cms_offer_of_version(org, offer_id, 0, read_only);
-	}
-	return cms_offer_of_version(org, offer_id, cms_row_int64(0, 1, 0), read_only);
+	if (version == 0 && cms_plan_run(&exists, values, NULL, read_only) == 0)
+		cms_offer_unknown(offer_id);
+	return cms_offer_of_version(org, offer_id, version, read_only);
 }
 
 static Copy *

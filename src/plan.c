@@ -220,6 +220,9 @@ plan_statement(Query *query, const char *text, int options, ParamListInfo params
 	switch_off("enable_seqscan");
 	switch_off("enable_bitmapscan");
 	switch_off("enable_mergejoin");
+	/* direct.c does not know it */
+	if (current->is_hot)
+		switch_off("enable_indexonlyscan");
 	if (!current->compares_lists)
 		switch_off("enable_hashjoin");
 	/* what keeps rows to look at them again only costs where each row is met once */

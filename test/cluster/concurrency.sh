@@ -255,6 +255,21 @@ changes() {
 	SQL
 	expect 'rules: nobody got more than the rules of the time allow' 0 "SELECT count(*) FROM beyond_rules"
 	sql -c "SELECT set_offer('RULES', '{\"max_uses_per_customer_and_coupon\": null}')" -c "CALL set_rules('RULES', 30, NULL)"
+	# an offer is read by several statements, and changed meanwhile: 20 off whenever nobody may redeem
+	scenario states 1280 - <<-'SQL'
+		CALL new_offer('STATES', '{"max_uses_per_coupon": null}', 64);
+		\run
+		\set what :n % 8
+		\if :what = 1
+		CALL close_offer('STATES');
+		\elif :what = 5
+		CALL open_offer('STATES');
+		\else
+		SELECT redeem('STATES-' || 1 + :n % 64, 'c' || :n % 64, 'b' || :n);
+		\endif
+	SQL
+	expect 'states: nobody got what none of them allows' 'f' \
+		"SELECT COALESCE(bool_or(discount <> 10), true) FROM cms.redemption WHERE org_id = cms.cms_current_org()"
 }
 
 # Everything at once, in a circle of few coupons and customers.

@@ -213,13 +213,13 @@ SQL
 # So are the counters: this one goes to another page meanwhile.
 check 'a counter that has moved is found' "$(sql <<-'SQL'
 	CREATE TEMP VIEW counter AS SELECT slot, uses, ctid::text::point AS place FROM cms.offer_slot WHERE offer_id = 1 AND uses > 0;
-	SELECT redeemed FROM cms.cms_redeem('DIRECT40', 'c40', 100, 'b1') \g /dev/null
+	SELECT count(*) FROM generate_series(1, 200) n, cms.cms_redeem('DIRECT40', 'c40', 100, 'b' || n) r WHERE r.redeemed;
 	CREATE TEMP TABLE before AS TABLE counter;
 	\! psql -Xq -c 'SET session_replication_role = replica' -c "DO 'BEGIN FOR n IN 1..200 LOOP UPDATE cms.offer_slot SET next_position = n WHERE offer_id = 1; END LOOP; END'"
-	SELECT redeemed FROM cms.cms_redeem('DIRECT40', 'c40', 100, 'b2');
+	SELECT redeemed FROM cms.cms_redeem('DIRECT40', 'c40', 100, 'last');
 	SELECT sum(n.uses - b.uses), every(n.place[0] <> b.place[0]) FROM counter n JOIN before b USING (slot);
 SQL
-)" $'t\n1|t'
+)" $'200\nt\n1|t'
 
 check 'after an error in between, all goes on' "$(psql -XqAt 2>&1 <<-'SQL'
 	\set VERBOSITY sqlstate

@@ -26,6 +26,20 @@ BEGIN
 END
 $$;
 
+-- No more time to redeem, and 20 off; and back.
+CREATE PROCEDURE close_offer(offer_code text) LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_offer(offer_code, '{"discount_value": 20}');
+	INSERT INTO cms.offer_window (offer_id, to_date) VALUES (offer(offer_code), '2029-12-31');
+END
+$$;
+CREATE PROCEDURE open_offer(offer_code text) LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_offer(offer_code, '{"discount_value": 10}');
+	DELETE FROM cms.offer_window WHERE offer_id = offer(offer_code);
+END
+$$;
+
 CREATE FUNCTION redeem(code text, customer text, bill text, amount numeric DEFAULT 100) RETURNS void LANGUAGE sql AS $$
 INSERT INTO answer (reason, amount) SELECT COALESCE(r.reason, CASE WHEN r.replayed THEN 'again' ELSE 'done' END), amount
 FROM cms.cms_redeem(code, customer, amount, bill, at => '2030-01-10 12:00+00') r
