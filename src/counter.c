@@ -43,6 +43,7 @@
 #define AT_ONCE 10000
 
 static int slot_of(const CmsOffer *offer, const CmsCount *count);
+static int slots_of(const CmsOffer *offer);
 static bool has_cap(const CmsOffer *offer);
 static bool add_somewhere(const CmsOffer *offer, const CmsCount *count, int *slot);
 static bool lock_and_add(const CmsOffer *offer, int slot, const CmsCount *count);
@@ -138,6 +139,14 @@ static CmsPlan totals = {
 	" FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2",
 	2,
 	{INT4OID, INT8OID}};
+
+static CmsPlan own_left = {
+	"SELECT CASE WHEN NOT redemptions_closed THEN redemption_share - uses - forfeited_uses - held END,"
+	" CASE WHEN NOT budget_closed THEN budget_share - discount - forfeited_discount - held_discount END"
+	" FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 AND slot = $3",
+	3,
+	{INT4OID, INT8OID, INT4OID},
+	.is_hot = true};
 
 static CmsPlan of_epoch = {
 	"SELECT 1 FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 AND slot = 0 AND customer_epoch = $3",
@@ -278,18 +287,24 @@ cms_counter_change(const CmsOffer *offer, int slot, const CmsCount *count)
 static int
 slot_of(const CmsOffer *offer, const CmsCount *count)
 {
-	int64 slots = CMS_SLOTS;
-
 	if (offer->method == CMS_METHOD_RANDOMISED && count->issued != 0)
 		return 0;
 	/* a fixed snapshot cannot tell whether a row of its own is there already */
 	if (!has_cap(offer) && IsolationUsesXactSnapshot())
 		return 0;
+	return CMS_BACKEND_NUMBER % slots_of(offer);
+}
+
+static int
+slots_of(const CmsOffer *offer)
+{
+	int64 slots = CMS_SLOTS;
+
 	if (offer->max_issued != CMS_UNLIMITED)
 		slots = Min(slots, offer->max_issued / CMS_SHARE_WORTH);
 	if (offer->max_redemptions != CMS_UNLIMITED)
 		slots = Min(slots, offer->max_redemptions / CMS_SHARE_WORTH);
-	return CMS_BACKEND_NUMBER % (int) Max(slots, 1);
+	return (int) Max(slots, 1);
 }
 
 /* All slots of an offer with a cap are made at once. */
@@ -473,6 +488,23 @@ settle(int org, int64 offer_id, TimestampTz at, int64 how_many)
 	for (uint64 i = 0; i < slots; i++)
 		holds += cms_row_int64(i, 1, 0);
 	return holds;
+}
+
+int
+cms_counter_own_left(const CmsOffer *offer, int64 *uses, Numeric *discount)
+{
+	static const CmsCount a_use = {.uses = 1};
+	Datum values[] = {Int32GetDatum(offer->org),
+					  Int64GetDatum(offer->offer_id),
+					  Int32GetDatum(slot_of(offer, &a_use))};
+
+	if (cms_plan_run(&own_left, values, NULL, false) == 0)
+		return 0;
+	*uses = cms_row_int64(0, 1, 0);
+	*discount = cms_row_numeric(0, 2);
+	if (*discount == NULL)
+		*discount = cms_money_zero();
+	return slots_of(offer);
 }
 
 void

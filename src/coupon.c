@@ -25,6 +25,7 @@ find_common(int org, const char *code, const char *customer, CmsFind how, CmsFou
 static bool find_revoked(int org, const char *code, CmsFind how, CmsFound *found);
 static void read_found(int org, CmsFind how, CmsFound *found);
 static void read_row(uint64 row, CmsFound *found);
+static bool is_far_from_caps(const CmsOffer *offer);
 static void read_holds(const CmsFound *found, const CmsUseRequest *request, int64 own_hold,
 					   bool read_only, CmsUsage *usage);
 static void
@@ -33,6 +34,9 @@ static bool may_receive(int org, const CmsFound *found, const CmsUseRequest *req
 						bool read_only);
 static bool
 received_others(int org, const CmsOffer *offer, const CmsUseRequest *request, bool read_only);
+
+/* more than use one offer at once, each with a hint of its own */
+#define SESSIONS 256
 
 /* The same columns for every way of finding; the lock is the only difference between redeeming and checking. */
 #define COUPON_COLUMNS                                                                                    \
@@ -334,7 +338,7 @@ cms_coupon_read_usage(const CmsFound *found, const CmsUseRequest *request, int64
 	if (first_use_is_issue && offer->max_issued != CMS_UNLIMITED)
 		read_totals(offer, request, read_only, usage);
 	else if ((offer->max_redemptions != CMS_UNLIMITED || offer->max_discount_total != NULL) &&
-			 !(lazy && offer->hints->far_from_caps_of_uses-- > 0))
+			 !(lazy && is_far_from_caps(offer)))
 		read_totals(offer, request, read_only, usage);
 	if (first_use_is_issue)
 		usage->may_receive =
@@ -354,6 +358,22 @@ read_holds(const CmsFound *found, const CmsUseRequest *request, int64 own_hold, 
 	usage->held_of_coupon = cms_row_int32(0, 1, 0);
 }
 
+/* What is left to the session's own counter is looked at before the sum of all. */
+static bool
+is_far_from_caps(const CmsOffer *offer)
+{
+	if (offer->hints->far_from_caps_of_uses <= 0)
+	{
+		int64 uses;
+		Numeric discount;
+		int slots = cms_counter_own_left(offer, &uses, &discount);
+
+		if (slots > 0)
+			cms_offer_hint_caps(offer, uses, discount, SESSIONS / slots);
+	}
+	return offer->hints->far_from_caps_of_uses-- > 0;
+}
+
 /* Holds that have ended are not in the way, though the counters may still have them. */
 static void
 read_totals(const CmsOffer *offer, const CmsUseRequest *request, bool read_only, CmsUsage *usage)
@@ -368,7 +388,14 @@ read_totals(const CmsOffer *offer, const CmsUseRequest *request, bool read_only,
 	usage->of_offer = totals.uses;
 	usage->discount_of_offer = totals.discount;
 	usage->issued_of_offer = totals.issued;
-	cms_offer_hint_caps(offer, totals.uses, totals.discount);
+	cms_offer_hint_caps(
+		offer,
+		offer->max_redemptions - totals.uses,
+		offer->max_discount_total == NULL
+			? NULL
+			: cms_money_subtract(offer->max_discount_total,
+								 totals.discount ? totals.discount : cms_money_zero()),
+		SESSIONS);
 	if (totals.held == 0)
 		return;
 	cms_plan_run(&expired_holds, values, NULL, read_only);

@@ -20,9 +20,6 @@
 #include "settings.h"
 #include "text.h"
 
-/* more than use one offer at once, each with a hint of its own */
-#define SESSIONS 256
-
 static CmsOffer *compile_once(int org, int64 offer_id, bool read_only);
 static bool find(CmsPlan *plan, const CmsOffer *offer, bool read_only);
 static void read_org(CmsOffer *offer, bool read_only);
@@ -231,27 +228,25 @@ cms_offer_lists(const CmsListed *list, int count, char kind, const char *value)
 }
 
 /*
- * The counters decide anyway. Looking at all of them before is for the refusal, which then has
- * written nothing, and takes time; it is spared as long as all sessions that may be there do not
- * come near the cap without one of them looking.
+ * The counters decide anyway. Looking at them before is for the refusal, which then has written
+ * nothing, and takes time; it is spared as long as all sessions that may be there do not come near
+ * the cap without one of them looking.
  */
 void
-cms_offer_hint_caps(const CmsOffer *offer, int64 uses, Numeric discount)
+cms_offer_hint_caps(const CmsOffer *offer, int64 uses_left, Numeric discount_left, int sessions)
 {
 	int64 left = PG_INT64_MAX;
 
 	if (offer->max_redemptions != CMS_UNLIMITED)
-		left = offer->max_redemptions - uses;
+		left = uses_left;
 	if (offer->max_discount_total != NULL)
 	{
 		Numeric most = offer->percentage ? offer->discount_cap : offer->discount_value;
-		Numeric budget =
-			cms_money_subtract(offer->max_discount_total, discount ? discount : cms_money_zero());
 
 		/* a use of the greatest discount for each of so many */
-		left = most == NULL ? 0 : Min(left, cms_money_times(budget, most));
+		left = most == NULL ? 0 : Min(left, cms_money_times(discount_left, most));
 	}
-	offer->hints->far_from_caps_of_uses = left / SESSIONS;
+	offer->hints->far_from_caps_of_uses = left / sessions;
 }
 
 CmsOffer *

@@ -154,8 +154,9 @@ extern int64 cms_offer_version(int org, int64 offer_id, bool read_only);
 /* SPI_connect at the start of a call that uses offers; the call ends with SPI_finish */
 extern void cms_call_begin(void);
 extern bool cms_offer_lists(const CmsListed *list, int count, char kind, const char *value);
-/* what the counters stand at, just read: how many uses need no look at the caps before */
-extern void cms_offer_hint_caps(const CmsOffer *offer, int64 uses, Numeric discount);
+/* what is left of the caps, just read, for so many sessions: how many uses need no look at them before */
+extern void
+cms_offer_hint_caps(const CmsOffer *offer, int64 uses_left, Numeric discount_left, int sessions);
 pg_noreturn extern void cms_offer_unknown(int64 offer_id);
 
 #endif
