@@ -101,6 +101,27 @@ static CmsPlan take_back = {
 	5,
 	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID}};
 
+/* whether there is anything to count */
+static CmsPlan any_use = {"SELECT 1 FROM cms.redemption r"
+						  " WHERE r.org_id = $1 AND r.customer_id = $3 AND r.offer_id = $2 LIMIT 1",
+						  3,
+						  {INT4OID, INT8OID, TEXTOID},
+						  .is_hot = true};
+
+static CmsPlan any_hold = {
+	"SELECT 1 FROM cms.hold h"
+	" WHERE h.org_id = $1 AND h.customer_id = $3 AND h.offer_id = $2 AND h.status = 'HELD' LIMIT 1",
+	3,
+	{INT4OID, INT8OID, TEXTOID},
+	.is_hot = true};
+
+static CmsPlan insert_first = {
+	"INSERT INTO cms.customer_use (org_id, offer_id, customer_id, coupon_id, epoch, uses)"
+	" VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+	6,
+	{INT4OID, INT8OID, TEXTOID, INT8OID, INT4OID, INT4OID},
+	.is_hot = true};
+
 /* $6: what this call adds to what is counted */
 static CmsPlan insert_counted = {
 	"INSERT INTO cms.customer_use AS u (org_id, offer_id, customer_id, coupon_id, uses, held_until, epoch)"
@@ -278,7 +299,10 @@ use_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int limit,
 	return false;
 }
 
-/* Makes the row by counting; false: it is there, or of a newer epoch. */
+/*
+ * Makes the row by counting, which most customers need not, as this is their first use; false: it is
+ * there, or of a newer epoch.
+ */
 static bool
 make_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int more,
 		 CmsAllowanceRow *row)
@@ -288,6 +312,13 @@ make_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int more,
 	key_of(offer, customer, coupon_id, &params);
 	cms_param_int(&params, offer->customer_epoch);
 	cms_param_int(&params, more);
+	if (cms_plan_run(&any_use, params.values, NULL, false) == 0 &&
+		cms_plan_run(&any_hold, params.values, NULL, false) == 0 &&
+		cms_plan_write(&insert_first, params.values, NULL) == 1)
+	{
+		*row = (CmsAllowanceRow){.kept = true, .exists = true, .counted = true, .uses = more};
+		return true;
+	}
 	if (cms_plan_write(&insert_counted, params.values, params.nulls) == 0)
 		return false;
 	row->exists = true;

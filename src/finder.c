@@ -147,12 +147,17 @@ prepare_key(CmsFinder *finder, const Node *condition, Relation index, int number
 	return true;
 }
 
-/* Numbers of the type of their column are equal if they are the same. */
+/*
+ * Numbers of the type of their column are equal if they are the same. An index of some rows only is
+ * passed over: the plan need not say again which, and the row may no longer be one of them.
+ */
 static void
 prepare_memory(CmsFinder *finder, Relation index)
 {
 	AttrNumber *columns = palloc0(sizeof(AttrNumber) * finder->keys);
 
+	if (RelationGetIndexPredicate(index) != NIL)
+		return;
 	for (int i = 0; i < finder->keys; i++)
 	{
 		columns[i] = index->rd_index->indkey.values[i];
