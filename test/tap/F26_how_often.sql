@@ -1,6 +1,6 @@
 -- F26: how often a coupon can be redeemed: per coupon, per customer and coupon, per customer.
 BEGIN;
-SELECT plan(61);
+SELECT plan(70);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -82,6 +82,15 @@ SELECT alter_offer('late', 'max_uses_per_customer', '1');
 SELECT alter_offer('late', 'min_bill', '500');
 SELECT is(use_of(code_of('late', 'ann'), 'ann', :t), 'CUSTOMER_LIMIT', 'the customer''s limit comes before the bill');
 SELECT is(reasons_of(code_of('late', 'ann'), 'ann', :t), 'CUSTOMER_LIMIT BILL_TOO_SMALL', 'both are true');
+SELECT make_offer('later', '{"max_uses_per_coupon": 5}');
+SELECT is(issue_of('later', who, :t), 'OK', 'another one of ' || who) FROM unnest('{ann,bob,cid}'::text[]) who;
+SELECT is(use_of(code_of('later', 'ann'), 'ann', :t), 'OK', 'is used by ann');
+SELECT is((SELECT held FROM cms_hold(code_of('later', 'bob'), 'bob', 100, 'order', at => :t)), true, 'and held for bob');
+SELECT alter_offer('later', 'max_uses_per_customer', '1');
+SELECT is(use_of(code_of('later', 'ann'), 'ann', :t), 'CUSTOMER_LIMIT', 'what was used before counts when it is asked for');
+SELECT is(use_of(code_of('later', 'bob'), 'bob', :t), 'CUSTOMER_LIMIT', 'and what was held');
+SELECT is(use_of(code_of('later', 'cid'), 'cid', :t), 'OK', 'who did neither has the whole allowance');
+SELECT is(use_of(code_of('later', 'cid'), 'cid', :t), 'CUSTOMER_LIMIT', 'and no more');
 SELECT counted();
 
 -- what has been recorded is a fact at any time of request
