@@ -141,8 +141,8 @@ static CmsPlan totals = {
 	{INT4OID, INT8OID}};
 
 static CmsPlan own_left = {
-	"SELECT CASE WHEN NOT redemptions_closed THEN redemption_share - uses - forfeited_uses - held END,"
-	" CASE WHEN NOT budget_closed THEN budget_share - discount - forfeited_discount - held_discount END"
+	"SELECT CASE WHEN redemptions_closed THEN 0 ELSE redemption_share - uses - forfeited_uses - held END,"
+	" CASE WHEN budget_closed THEN 0 ELSE budget_share - discount - forfeited_discount - held_discount END"
 	" FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 AND slot = $3",
 	3,
 	{INT4OID, INT8OID, INT4OID},
@@ -502,8 +502,6 @@ cms_counter_own_left(const CmsOffer *offer, int64 *uses, Numeric *discount)
 		return 0;
 	*uses = cms_row_int64(0, 1, 0);
 	*discount = cms_row_numeric(0, 2);
-	if (*discount == NULL)
-		*discount = cms_money_zero();
 	return slots_of(offer);
 }
 

@@ -166,7 +166,6 @@ prepare_memory(CmsFinder *finder, Relation index)
 			finder->scan_keys[i].sk_subtype != index->rd_opcintype[i])
 			return;
 	}
-	finder->context = CurrentMemoryContext;
 	finder->key_columns = columns;
 }
 
@@ -255,7 +254,8 @@ remembered(CmsFinder *finder)
 	if (finder->found == NULL && finder->runs++ < SELDOM)
 		return NULL;
 	if (finder->found == NULL)
-		finder->found = MemoryContextAllocZero(finder->context, sizeof(CmsFound) * REMEMBERED);
+		finder->found = MemoryContextAllocZero(GetMemoryChunkContext(finder->key_columns),
+											   sizeof(CmsFound) * REMEMBERED);
 	for (int i = 0; i < finder->keys; i++)
 		hash = hash_combine(hash, murmurhash32((uint32) finder->scan_keys[i].sk_argument));
 	found = &finder->found[hash & (REMEMBERED - 1)];

@@ -33,7 +33,6 @@ typedef struct CmsFinder
 	AttrNumber *key_columns; /* of the table; NULL: what is found is not remembered */
 	CmsFound *found;         /* by hash; NULL as long as the statement is run seldom */
 	int runs;
-	MemoryContext context;
 } CmsFinder;
 
 /*

@@ -196,6 +196,7 @@ SQL
 
 # The version of an offer is looked for where it was: others may have moved it, or written it anew.
 check 'an offer changed by others is read again' "$(sql <<-'SQL'
+	SELECT count(*) FROM generate_series(1, 200) n, cms.cms_check('DIRECT35', 'c35', 100 + n) \g /dev/null
 	SELECT discount FROM cms.cms_redeem('DIRECT35', 'c35', 100, 'b1');
 	\! psql -Xq -c 'VACUUM FULL cms.offer_version'
 	SELECT discount FROM cms.cms_redeem('DIRECT35', 'c35', 100, 'b2');
