@@ -26,7 +26,6 @@
  */
 #include "cms.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 
@@ -44,7 +43,6 @@
 
 static int slot_of(const CmsOffer *offer, const CmsCount *count);
 static int slots_of(const CmsOffer *offer);
-static bool has_cap(const CmsOffer *offer);
 static bool add_somewhere(const CmsOffer *offer, const CmsCount *count, int *slot);
 static bool lock_and_add(const CmsOffer *offer, int slot, const CmsCount *count);
 static bool add_to(const CmsOffer *offer, int slot, const CmsCount *count);
@@ -289,9 +287,6 @@ slot_of(const CmsOffer *offer, const CmsCount *count)
 {
 	if (offer->method == CMS_METHOD_RANDOMISED && count->issued != 0)
 		return 0;
-	/* a fixed snapshot cannot tell whether a row of its own is there already */
-	if (!has_cap(offer) && IsolationUsesXactSnapshot())
-		return 0;
 	return CMS_BACKEND_NUMBER % slots_of(offer);
 }
 
@@ -305,14 +300,6 @@ slots_of(const CmsOffer *offer)
 	if (offer->max_redemptions != CMS_UNLIMITED)
 		slots = Min(slots, offer->max_redemptions / CMS_SHARE_WORTH);
 	return (int) Max(slots, 1);
-}
-
-/* All slots of an offer with a cap are made at once. */
-static bool
-has_cap(const CmsOffer *offer)
-{
-	return offer->max_issued != CMS_UNLIMITED || offer->max_redemptions != CMS_UNLIMITED ||
-		   offer->max_discount_total != NULL;
 }
 
 static bool
