@@ -12,7 +12,7 @@ COMMENT ON COLUMN cms.cms_redeem_result.redemption_id IS 'The redemption, by whi
 COMMENT ON COLUMN cms.cms_redeem_result.offer_id IS 'The offer.';
 COMMENT ON COLUMN cms.cms_redeem_result.coupon_id IS 'The coupon.';
 COMMENT ON COLUMN cms.cms_redeem_result.discount IS 'Discount in the org''s currency; NULL: refused.';
-COMMENT ON COLUMN cms.cms_redeem_result.payable IS 'Bill amount less discount, of cms_redeem_bill less all discounts of the request; NULL: refused.';
+COMMENT ON COLUMN cms.cms_redeem_result.payable IS 'Bill amount less discount, of cms_redeem_bill less all discounts of the request and at least 0; NULL: refused.';
 COMMENT ON COLUMN cms.cms_redeem_result.uses_left IS 'Uses of the coupon left; NULL: unlimited, or refused.';
 COMMENT ON COLUMN cms.cms_redeem_result.next_allowed_at IS 'When it becomes possible, where that can be told (NOT_STARTED, GAP_TOO_SHORT, TIME_NOT_ALLOWED, TOO_MANY_ATTEMPTS).';
 COMMENT ON COLUMN cms.cms_redeem_result.replayed IS 'Whether this bill had redeemed the coupon before; the row is the first answer.';

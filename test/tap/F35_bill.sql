@@ -1,6 +1,6 @@
 -- F35: several coupons on one bill: all or nothing, and never more than the bill.
 BEGIN;
-SELECT plan(115);
+SELECT plan(123);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -191,6 +191,17 @@ INSERT INTO cms.offer_exclusion (offer_id, other_offer_id) VALUES (o('sun'), o('
 SELECT is(bill('{MOON,SUN}', 'dan', 100, 'E1'), 'MOON OTHER_COUPON_FAILED, SUN NOT_ISSUED', 'who receives one cannot receive the other');
 SELECT is(bill('{SUN,MOON}', 'dan', 100, 'E1'), 'SUN OK 10.00 0, MOON OK 10.00 0 = 80.00', 'unless it comes first');
 SELECT counted('and nothing was miscounted');
+
+-- requests that do not know of each other may exceed the bill; whoever sends all codes takes nothing more from it
+SELECT give('eighty', 'E', '{ann,ann,ann,ann,ann,ann}', '{"discount_value": 80, "max_discount_total": 400}');
+SELECT is(alone('E-1', 'ann', 100, 'N1'), 'OK 80.00 20.00', 'one by itself');
+SELECT is(alone('E-2', 'ann', 100, 'N1'), 'OK 80.00 20.00', 'and another');
+SELECT is(bill('{E-1,E-2}', 'ann', 100, 'N1'), 'E-1 OK replayed 80.00 0, E-2 OK replayed 80.00 0 = 0.00', 'nothing is payable, never less');
+SELECT is(bill('{E-1,E-2,E-3}', 'ann', 100, 'N1'), 'E-1 OK replayed 80.00 0, E-2 OK replayed 80.00 0, E-3 NO_ELIGIBLE_ITEM = 0.00', 'one more is not spent for a discount below nothing');
+SELECT is(bill('{E-3,E-4}', 'ann', 100, 'N2'), 'E-3 OK 80.00 0, E-4 OK 20.00 0 = 0.00', 'two that take all');
+SELECT is(bill('{E-3,E-5}', 'ann', 100, 'N2'), 'E-3 OK replayed 80.00 0, E-5 OK 20.00 0 = 0.00', 'one of them with a third');
+SELECT is(bill('{E-6,E-3,E-4,E-5}', 'ann', 100, 'N2'), 'E-6 NO_ELIGIBLE_ITEM, E-3 OK replayed 80.00 0, E-4 OK replayed 20.00 0, E-5 OK replayed 20.00 0 = 0.00', 'all of them');
+SELECT counted('and no discount is negative');
 
 -- in one statement with what it depends on
 SELECT make_offer('fresh');
