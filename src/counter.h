@@ -53,8 +53,9 @@ extern bool cms_counter_add_in(const CmsOffer *offer, const CmsCount *count, int
 /* Changes one slot by what no cap can refuse: the end of a hold. */
 extern void cms_counter_change(const CmsOffer *offer, int slot, const CmsCount *count);
 /*
- * What the session's own counter may still count of uses and discount, where there is a cap of them,
- * and over how many counters all sessions are spread. 0: it is not there yet.
+ * What the session's own counter may still count of uses and discount, where there is a cap of them
+ * (discount may be NULL even then, for it may have gone since the offer was compiled), and over how many
+ * counters all sessions are spread. 0: it is not there yet.
  */
 extern int cms_counter_own_left(const CmsOffer *offer, int64 *uses, Numeric *discount);
 extern void cms_counter_totals(int org, int64 offer_id, bool read_only, CmsTotals *totals);

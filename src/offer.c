@@ -243,8 +243,10 @@ cms_offer_hint_caps(const CmsOffer *offer, int64 uses_left, Numeric discount_lef
 	{
 		Numeric most = offer->percentage ? offer->discount_cap : offer->discount_value;
 
-		/* a use of the greatest discount for each of so many */
-		left = most == NULL ? 0 : Min(left, cms_money_times(discount_left, most));
+		/* a use of the greatest discount for each of so many; NULL: the budget has gone meanwhile */
+		left = most == NULL || discount_left == NULL
+				   ? 0
+				   : Min(left, cms_money_times(discount_left, most));
 	}
 	offer->hints->far_from_caps_of_uses = left / sessions;
 }
