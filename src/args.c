@@ -176,7 +176,7 @@ not_null(FunctionCallInfo fcinfo, int n, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" must not be null", name),
-				 errhint("Give it a value: it decides what the call does.")));
+				 errhint("Give it a value, or leave it out where it has a default.")));
 }
 
 /* Ids are keys of indexes, which have no room for longer ones. */

@@ -209,10 +209,12 @@ fetch_seconds(FunctionCallInfo fcinfo, int n)
 	int seconds = cms_arg_int(fcinfo, n, "seconds");
 
 	if (seconds < 1 || seconds > MAX_SECONDS)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"seconds\" must be from 1 to %d, not %d", MAX_SECONDS, seconds),
-				 errhint("Hold again what is held for longer: the same order gets a new hold.")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("argument \"seconds\" must be from 1 to %d, not %d", MAX_SECONDS, seconds),
+			 errhint(
+				 "To hold for longer, hold again when it has ended: the order then gets a new hold.")));
 	return seconds;
 }
 
