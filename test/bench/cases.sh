@@ -63,7 +63,7 @@ case_check() {
 	make_database bench_check
 	make_group check 100 20000 floor
 	start_clean
-	interleave check "$clients" off $((calls * 2)) 'cms|check|check|100|100 offers' 'floor|check|check|100|100 offers'
+	interleave check "$clients" off $((calls * 5)) 'cms|check|check|100|100 offers' 'floor|check|check|100|100 offers'
 	finish check
 }
 
