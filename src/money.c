@@ -38,12 +38,16 @@ cms_money_subtract(Numeric a, Numeric b)
 int64
 cms_money_times(Numeric a, Numeric b)
 {
-	Datum times = DirectFunctionCall2(numeric_div_trunc, NumericGetDatum(a), NumericGetDatum(b));
 	Numeric most = int64_to_numeric(1000000000);
+	Datum times;
 
+	/* before the division: what is far below zero would leave the range of the result */
+	if (cms_money_compare(a, cms_money_zero()) <= 0)
+		return 0;
+	times = DirectFunctionCall2(numeric_div_trunc, NumericGetDatum(a), NumericGetDatum(b));
 	if (cms_money_compare(DatumGetNumeric(times), most) > 0)
 		times = NumericGetDatum(most);
-	return Max(DatumGetInt64(DirectFunctionCall1(numeric_int8, times)), 0);
+	return DatumGetInt64(DirectFunctionCall1(numeric_int8, times));
 }
 
 /* negative, 0 or positive, as a is less than, equal to or greater than b */

@@ -1,6 +1,6 @@
 -- F28: redemptions of an offer in all, and the discount it gives in all.
 BEGIN;
-SELECT plan(57);
+SELECT plan(61);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -65,6 +65,15 @@ SELECT is(reasons_of(code_of('both', 'ann'), 'ann', :t), 'OFFER_LIMIT BUDGET_SPE
 SELECT is(use_of(code_of('both', 'ann'), 'ann', :t), 'OFFER_LIMIT', 'the first is given');
 SELECT alter_offer('both', 'max_redemptions', '2');
 SELECT is(use_of(code_of('both', 'ann'), 'ann', :t), 'BUDGET_SPENT', 'then the second');
+
+-- what was given by far exceeds both the budget and the discount of today
+SELECT make_offer('vast', '{"discount_value": 1e30, "max_discount_total": 1e31, "max_uses_per_coupon": null}');
+SELECT is(issue_of('vast', 'ann', :t), 'OK', 'a coupon of an offer in a very small currency');
+SELECT is(use_of(code_of('vast', 'ann'), 'ann', :t, 1e30), 'OK', 'is used');
+SELECT alter_offer('vast', 'discount_value', '0.01');
+SELECT alter_offer('vast', 'max_discount_total', '1');
+SELECT is(use_of(code_of('vast', 'ann'), 'ann', :t), 'BUDGET_SPENT', 'its budget is spent many times over');
+SELECT is(reasons_of(code_of('vast', 'ann'), 'ann', :t), 'BUDGET_SPENT', 'as a check tells');
 
 -- a common code's uses are counted too, also those that make the coupon
 SELECT make_offer('common', '{"code_method": "COMMON", "common_code": "ALL", "anyone_may_redeem": true, "max_redemptions": 2}');
