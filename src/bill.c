@@ -62,7 +62,6 @@ static bool find_all(Bill *bill);
 static bool is_locked(const Bill *bill, int64 coupon_id);
 static bool needs_customer(const CmsUse *use);
 static Numeric sum_redeemed(const Bill *bill);
-static Numeric not_below_nothing(Numeric amount);
 static void evaluate(Bill *bill, int n, Numeric *left);
 static void add_those_before(const Bill *bill, int n, CmsUsage *usage);
 static bool excludes(const CmsOffer *offer, const CmsUse *other);
@@ -218,7 +217,8 @@ redeem_once(Bill *bill)
 	lock_coupons(bill);
 	if (!find_all(bill))
 		return ATTEMPT_AGAIN;
-	left = not_below_nothing(
+	/* redeemed by requests that did not know of each other, the coupons of a bill may exceed it */
+	left = cms_money_at_least_zero(
 		cms_money_subtract(bill->uses[0].request.bill_amount, sum_redeemed(bill)));
 	for (int i = 0; i < bill->count; i++)
 		evaluate(bill, i, &left);
@@ -300,15 +300,6 @@ sum_redeemed(const Bill *bill)
 		if (bill->uses[i].replayed)
 			sum = cms_money_add(sum, bill->uses[i].verdict.discount);
 	return sum;
-}
-
-/* Redeemed by requests that did not know of each other, the coupons of a bill may exceed it. */
-static Numeric
-not_below_nothing(Numeric amount)
-{
-	if (cms_money_compare(amount, cms_money_zero()) < 0)
-		return cms_money_subtract(amount, amount);
-	return amount;
 }
 
 /* Takes its discount from what is left of the bill. */
@@ -481,7 +472,7 @@ finish(Bill *bill)
 	for (int i = 0; i < bill->count; i++)
 		if (bill->uses[i].reason == CMS_OK)
 			payable = cms_money_subtract(payable, bill->uses[i].verdict.discount);
-	payable = not_below_nothing(payable);
+	payable = cms_money_at_least_zero(payable);
 	for (int i = 0; i < bill->count; i++)
 		bill->uses[i].verdict.payable = payable;
 }

@@ -369,9 +369,8 @@ measure(const CmsOffer *offer, const CmsTotals *totals, Capacity *capacity)
 		case CMS_METHOD_UPLOADED:
 			return;
 	}
-	capacity->free = cms_money_subtract(available, int64_to_numeric(capacity->used));
-	if (cms_money_compare(capacity->free, cms_money_zero()) < 0)
-		capacity->free = cms_money_zero();
+	capacity->free =
+		cms_money_at_least_zero(cms_money_subtract(available, int64_to_numeric(capacity->used)));
 }
 
 /* exact, also beyond what a double or an int64 can hold */

@@ -35,6 +35,12 @@ cms_money_subtract(Numeric a, Numeric b)
 		DirectFunctionCall2(numeric_sub, NumericGetDatum(a), NumericGetDatum(b)));
 }
 
+Numeric
+cms_money_at_least_zero(Numeric a)
+{
+	return cms_money_compare(a, cms_money_zero()) < 0 ? cms_money_subtract(a, a) : a;
+}
+
 int64
 cms_money_times(Numeric a, Numeric b)
 {

@@ -11,6 +11,8 @@ extern Numeric cms_money_zero(void);
 extern Numeric cms_money_add(Numeric a, Numeric b);
 extern Numeric cms_money_subtract(Numeric a, Numeric b);
 extern int cms_money_compare(Numeric a, Numeric b);
+/* 0, with the decimals of a, where a is less */
+extern Numeric cms_money_at_least_zero(Numeric a);
 /* how many times b (above zero) is in a, 0 to 10^9 */
 extern int64 cms_money_times(Numeric a, Numeric b);
 /* neither NaN nor infinite nor negative */
