@@ -92,6 +92,13 @@ caps_and_budgets() {
 		\run
 		SELECT redeem('ROOMY-' || :n, 'c' || :n - 1, 'b' || :n);
 	SQL
+	scenario uncapped 192 'done 192' <<-'SQL'
+		CALL new_offer('UNCAPPED', '{}', 192);
+		\run
+		SELECT redeem('UNCAPPED-' || :n, 'c' || :n - 1, 'b' || :n);
+	SQL
+	expect 'uncapped: sessions count in slots of their own' t "SELECT count(*) > 16 FROM cms.offer_slot
+		WHERE org_id = cms.cms_current_org() AND uses > 0"
 	scenario budget 64 'BUDGET_SPENT 54,done 10' <<-'SQL'
 		CALL new_offer('BUDGET', '{"max_discount_total": 105}', 64);
 		\run
