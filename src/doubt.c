@@ -127,7 +127,7 @@ doubt_coupon_end(Doubts *doubts)
 
 	if (!cms_draft_int(draft, "starts_after_days", &days) || days < 1)
 		days = 0;
-	if (days > life)
+	if (days > Max(life, 0))
 		doubt(doubts,
 			  "starts_after_days",
 			  "Use fewer days than a coupon is valid.",

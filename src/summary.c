@@ -355,7 +355,8 @@ say_validity(CmsSummary *summary)
 				summary, "coupon_expiry_type", "Coupons are valid as long as the offer.");
 		return;
 	}
-	if (!cms_draft_int(draft, "coupon_expiry_value", &value))
+	/* one below zero is told as a problem */
+	if (!cms_draft_int(draft, "coupon_expiry_value", &value) || value < 0)
 		return;
 	if (cms_draft_is(draft, "coupon_expiry_type", "DAYS"))
 		cms_summary_say(summary,

@@ -233,6 +233,7 @@ cms_words_ordinal(int64 number)
 	static const char *const ends[] = {"th", "st", "nd", "rd"};
 	int unit = number % 10;
 
+	Assert(number >= 0);
 	if (unit > 3 || number / 10 % 10 == 1)
 		unit = 0;
 	return psprintf("%s%s", cms_words_number(number), ends[unit]);

@@ -21,7 +21,7 @@ extern char *cms_words_number(int64 number);
 extern char *cms_words_count(int64 number, const char *one, const char *many);
 /* "once", "twice", "5 times" */
 extern char *cms_words_times(int64 number);
-/* "1st", "22nd", "13th" */
+/* "1st", "22nd", "13th"; of 0 or more */
 extern char *cms_words_ordinal(int64 number);
 /* "A", "A and B", "A, B and C" */
 extern char *cms_words_list(const char *const *items, int count, const char *conjunction);

@@ -1,6 +1,6 @@
 -- F2: what an offer would do, in plain words, and everything that is wrong with it, before it is saved.
 BEGIN;
-SELECT plan(140);
+SELECT plan(143);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 
@@ -65,6 +65,8 @@ SELECT is(said(s::jsonb, only_field => f), wanted, f || ': ' || s) FROM (VALUES
 		'A coupon is valid to the end of the 22nd day after its issue, also after the offer has ended.'),
 	('{"coupon_expiry_type": "MONTH_ENDS", "coupon_expiry_value": 0}', 'coupon_expiry_type', 'A coupon is valid to the end of the month of its issue.'),
 	('{"coupon_expiry_type": "MONTH_ENDS", "coupon_expiry_value": 13}', 'coupon_expiry_type', 'A coupon is valid to the end of the 13th month after its issue.'),
+	('{"coupon_expiry_type": "DAYS", "coupon_expiry_value": -1}', 'coupon_expiry_type', NULL),
+	('{"coupon_expiry_type": "MONTH_ENDS", "coupon_expiry_value": -19}', 'coupon_expiry_type', NULL),
 	('{"starts_after_days": 1}', 'starts_on', 'A coupon can be used from the day after its issue.'),
 	('{"starts_after_days": 3, "starts_on": "2026-06-15"}', 'starts_on', 'A coupon can be used from 3 days after its issue and not before 15 June 2026.'),
 	('{"code_method": "COMMON", "common_code": " hello "}', 'code_method', 'All customers have the same code, HELLO.'),
@@ -223,6 +225,7 @@ SELECT is(fields(s::jsonb, 'WARNING'), wanted, coalesce(wanted, 'nothing') || ' 
 	('{"expires_on": "2026-06-30", "starts_on": "2026-07-01"}', 'starts_on'),
 	('{"coupon_expiry_type": "DAYS", "coupon_expiry_value": 2, "starts_after_days": 3}', 'starts_after_days'),
 	('{"coupon_expiry_type": "DAYS", "coupon_expiry_value": 3, "starts_after_days": 3}', NULL),
+	('{"coupon_expiry_type": "DAYS", "coupon_expiry_value": -1}', NULL),
 	('{"expires_on": "2026-06-03", "starts_after_days": 3}', 'starts_after_days'),
 	('{"expires_on": "2026-06-04", "starts_after_days": 3}', NULL),
 	('{"outlives_offer": true}', 'outlives_offer'),
