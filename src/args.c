@@ -20,6 +20,10 @@
 #define FIRST_AT ((INT64CONST(1) * FIRST_DAY - 1) * USECS_PER_DAY)
 #define END_AT ((INT64CONST(1) * LAST_DAY + 2) * USECS_PER_DAY)
 
+/* of intervals that nobody means */
+#define LONG_MONTHS 1200
+#define LONG_DAYS 36500
+
 static void not_null(FunctionCallInfo fcinfo, int n, const char *name);
 static void not_too_long(const char *value, const char *name);
 
@@ -120,6 +124,26 @@ cms_arg_at(FunctionCallInfo fcinfo, int n)
 				 errmsg("argument \"at\" must be in the years 1 to 9999"),
 				 errhint("Pass the time of the request, or leave it out for the present.")));
 	return value;
+}
+
+TimestampTz
+cms_arg_until(FunctionCallInfo fcinfo, int n, const char *name, const char *hint, TimestampTz at)
+{
+	const Interval *span;
+
+	if (PG_ARGISNULL(n))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", name),
+				 errhint("%s", hint)));
+	span = PG_GETARG_INTERVAL_P(n);
+	/* the sum could be a time that cannot be told */
+	if (span->month < -LONG_MONTHS || span->month > LONG_MONTHS || span->day < -LONG_DAYS ||
+		span->day > LONG_DAYS || span->time < -LONG_DAYS * USECS_PER_DAY ||
+		span->time > LONG_DAYS * USECS_PER_DAY)
+		return DT_NOEND;
+	return DatumGetTimestampTz(DirectFunctionCall2(
+		timestamptz_pl_interval, TimestampTzGetDatum(at), IntervalPGetDatum(span)));
 }
 
 bool

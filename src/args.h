@@ -25,6 +25,9 @@ extern char *cms_arg_required_id(FunctionCallInfo fcinfo, int n, const char *nam
 extern Numeric cms_arg_amount(FunctionCallInfo fcinfo, int n, const char *name);
 /* "at": 22004 for NULL, 22023 for infinity */
 extern TimestampTz cms_arg_at(FunctionCallInfo fcinfo, int n);
+/* when an interval that begins at "at" ends; DT_NOEND where none would last so long, either way: 22004 for NULL */
+extern TimestampTz
+cms_arg_until(FunctionCallInfo fcinfo, int n, const char *name, const char *hint, TimestampTz at);
 /* NULL -> false; 22023 for infinity */
 extern bool cms_arg_date(FunctionCallInfo fcinfo, int n, const char *name, DateADT *value);
 /*

@@ -253,20 +253,14 @@ fetch_lease(FunctionCallInfo fcinfo, int n, Report *report)
 static int64
 fetch_delay(FunctionCallInfo fcinfo, int n, TimestampTz at)
 {
-	TimestampTz until;
+	static const char hint[] = "Pass how long a message waits after its first failure.";
+	TimestampTz until = cms_arg_until(fcinfo, n, "delay", hint, at);
 
-	if (PG_ARGISNULL(n))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"delay\" must not be null"),
-				 errhint("Pass how long a message waits after its first failure.")));
-	until = DatumGetTimestampTz(
-		DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(at), PG_GETARG_DATUM(n)));
 	if (until < at || until > at + 31 * USECS_PER_DAY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"delay\" must be 0 to 31 days"),
-				 errhint("Pass how long a message waits after its first failure.")));
+				 errhint("%s", hint)));
 	return until - at;
 }
 

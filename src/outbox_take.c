@@ -290,20 +290,14 @@ check_range(const char *name, int value, int most, const char *hint)
 static TimestampTz
 end_of_lease(FunctionCallInfo fcinfo, int n, TimestampTz at)
 {
-	TimestampTz until;
+	static const char hint[] = "Pass how long the sender has for the batch.";
+	TimestampTz until = cms_arg_until(fcinfo, n, "lease", hint, at);
 
-	if (PG_ARGISNULL(n))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"lease\" must not be null"),
-				 errhint("Pass how long the sender has for the batch.")));
-	until = DatumGetTimestampTz(
-		DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(at), PG_GETARG_DATUM(n)));
 	if (until <= at || until > at + MAX_LEASE_DAYS * USECS_PER_DAY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"lease\" must be above 0 and at most %d days", MAX_LEASE_DAYS),
-				 errhint("Pass how long the sender has for the batch.")));
+				 errhint("%s", hint)));
 	return until;
 }
 

@@ -1,6 +1,6 @@
 -- F43: messages are taken under a lease, acknowledged, failed, tried again; what no longer applies is cancelled.
 BEGIN;
-SELECT plan(134);
+SELECT plan(137);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set due '''2026-06-16 10:00 Asia/Kolkata'''
@@ -308,6 +308,9 @@ SELECT throws_ok($$ SELECT cms_outbox_take(' ') $$, '22023', 'argument "channel"
 SELECT throws_ok($$ SELECT cms_outbox_take('one', 0) $$, '22023', 'argument "how_many" must be 1 to 10000, not 0', 'no message');
 SELECT throws_ok($$ SELECT cms_outbox_take('one', lease => '0') $$, '22023', 'argument "lease" must be above 0 and at most 31 days', 'no time');
 SELECT throws_ok($$ SELECT cms_outbox_take('one', lease => '32 days') $$, '22023', NULL, 'too much time');
+SELECT throws_ok($$ SELECT cms_outbox_take('one', lease => '178000000 years') $$, '22023', 'argument "lease" must be above 0 and at most 31 days', 'more than there is');
+SELECT throws_ok($$ SELECT cms_outbox_take('one', lease => '-178000000 years') $$, '22023', NULL, 'less than there is');
+SELECT throws_ok($$ SELECT cms_outbox_failed('{1}', delay => '1000000000 days') $$, '22023', 'argument "delay" must be 0 to 31 days', 'a delay beyond all time');
 SELECT throws_ok($$ SELECT cms_outbox_take('one', lease => NULL) $$, '22004', 'argument "lease" must not be null', 'an unknown time');
 SELECT throws_ok($$ SELECT cms_outbox_take('one', max_attempts => 0) $$, '22023', NULL, 'no attempt');
 SELECT throws_ok('SELECT cms_outbox_done(NULL)', '22004', 'argument "ids" must not be null', 'no ids');
