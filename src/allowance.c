@@ -37,6 +37,8 @@ static void
 undo_row(const CmsOffer *offer, const char *customer, int64 coupon_id, CmsAllowanceRow *row);
 static bool make_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int more,
 					 CmsAllowanceRow *row);
+static bool hold_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int limit,
+					 TimestampTz at, TimestampTz held_until, CmsAllowanceRow *row);
 static bool give_back_row(const CmsOffer *offer, const char *customer, int64 coupon_id);
 
 /* Of the offer, or of coupon $4. A use counts unless it was reversed and given back. */
@@ -71,6 +73,14 @@ static CmsPlan last_use_within = {
 	" ORDER BY r.redeemed_at DESC LIMIT 1",
 	5,
 	{INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+
+/* whether there is anything to count */
+static CmsPlan any_live_hold = {
+	"SELECT 1 FROM cms.hold h WHERE h.org_id = $1 AND h.customer_id = $3 AND h.offer_id = $2"
+	" AND h.status = 'HELD' AND h.expires_at > $5 AND h.hold_id <> $6 LIMIT 1",
+	6,
+	{INT4OID, INT8OID, TEXTOID, INT8OID, TIMESTAMPTZOID, INT8OID},
+	.is_hot = true};
 
 static CmsPlan live_holds = {
 	"SELECT count(*)::int, count(*) FILTER (WHERE h.coupon_id = $4)::int,"
@@ -229,10 +239,12 @@ read_holds(const CmsOffer *offer, int64 coupon_id, const CmsUseRequest *request,
 	TimestampTz end;
 	CmsParams params = {0};
 
-	gap_of(offer, request->at, &first, &end);
 	key_of(offer, request->customer, coupon_id, &params);
 	cms_param_instant(&params, request->at);
 	cms_param_int64(&params, own_hold);
+	if (cms_plan_run(&any_live_hold, params.values, params.nulls, read_only) == 0)
+		return;
+	gap_of(offer, request->at, &first, &end);
 	cms_param_instant(&params, first);
 	cms_param_instant(&params, end);
 	cms_plan_run(&live_holds, params.values, params.nulls, read_only);
@@ -348,22 +360,42 @@ bool
 cms_allowance_hold(const CmsOffer *offer, const char *customer, int64 coupon_id,
 				   TimestampTz held_until, CmsAllowance *allowance)
 {
-	CmsAllowanceRow *rows[] = {&allowance->of_offer, &allowance->of_coupon};
+	CmsAllowanceRow *all = &allowance->of_offer;
+	CmsAllowanceRow *one = &allowance->of_coupon;
 
 	/* a row that says "look at the holds" in vain does no harm: nothing is taken back */
-	for (int i = 0; i < lengthof(rows); i++)
-	{
-		TimestampTz until = held_until;
+	return (!all->kept || hold_row(offer,
+								   customer,
+								   0,
+								   offer->max_uses_per_customer,
+								   allowance->at,
+								   held_until,
+								   all)) &&
+		   (!one->kept || hold_row(offer,
+								   customer,
+								   coupon_id,
+								   offer->max_uses_per_customer_and_coupon,
+								   allowance->at,
+								   held_until,
+								   one));
+}
 
-		if (!rows[i]->kept)
-			continue;
-		if (rows[i]->has_hold)
-			until = Max(until, rows[i]->held_until);
-		if (!write_row(
-				offer, customer, i == 0 ? 0 : coupon_id, rows[i]->uses, true, until, rows[i]))
+/* What was not counted before is looked at here. */
+static bool
+hold_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int limit, TimestampTz at,
+		 TimestampTz held_until, CmsAllowanceRow *row)
+{
+	if (!row->counted)
+	{
+		if (!make_row(offer, customer, coupon_id, 0, row))
+			return false;
+		if ((limit != CMS_UNLIMITED && row->uses >= limit) ||
+			(row->has_hold && row->held_until > at))
 			return false;
 	}
-	return true;
+	if (row->has_hold)
+		held_until = Max(held_until, row->held_until);
+	return write_row(offer, customer, coupon_id, row->uses, true, held_until, row);
 }
 
 /* Writes the row unless somebody has since it was read; false then. */

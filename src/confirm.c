@@ -57,17 +57,27 @@ static CmsPlan find_redemption = {
 	2,
 	{INT4OID, INT8OID}};
 
-/* by a use or a hold of the coupon or, where a rule asks for it, of the customer ($5) */
-static CmsPlan taken_since = {
-	"SELECT 1 WHERE EXISTS (SELECT 1 FROM cms.hold h"
-	"  WHERE h.org_id = $1 AND h.coupon_id = $2 AND h.status = 'HELD' AND h.held_at >= $3 AND h.hold_id <> $4)"
-	" OR EXISTS (SELECT 1 FROM cms.hold h"
-	"  WHERE h.org_id = $1 AND h.customer_id = $5 AND h.offer_id = $6 AND h.status = 'HELD'"
-	"  AND h.held_at >= $3 AND h.hold_id <> $4)"
-	" OR EXISTS (SELECT 1 FROM cms.redemption r"
-	"  WHERE r.org_id = $1 AND r.customer_id = $5 AND r.offer_id = $6 AND r.redeemed_at >= $3)",
-	6,
-	{INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID, TEXTOID, INT8OID}};
+/* by a hold of the coupon; by a hold or a use of the customer, where a rule asks for it */
+static CmsPlan coupon_held_since = {
+	"SELECT 1 FROM cms.hold h WHERE h.org_id = $1 AND h.coupon_id = $2 AND h.status = 'HELD'"
+	" AND h.held_at >= $3 AND h.hold_id <> $4 LIMIT 1",
+	4,
+	{INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID},
+	.is_hot = true};
+
+static CmsPlan customer_held_since = {
+	"SELECT 1 FROM cms.hold h WHERE h.org_id = $1 AND h.customer_id = $5 AND h.offer_id = $2"
+	" AND h.status = 'HELD' AND h.held_at >= $3 AND h.hold_id <> $4 LIMIT 1",
+	5,
+	{INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID, TEXTOID},
+	.is_hot = true};
+
+static CmsPlan customer_used_since = {
+	"SELECT 1 FROM cms.redemption r WHERE r.org_id = $1 AND r.customer_id = $5 AND r.offer_id = $2"
+	" AND r.redeemed_at >= $3 LIMIT 1",
+	5,
+	{INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID, TEXTOID},
+	.is_hot = true};
 
 /*
  * cms_confirm(hold_id, bill_ref, bill_amount, items, at, org)
@@ -114,16 +124,16 @@ confirm_once(Confirmation *c)
 {
 	CmsUse *use = &c->use;
 	const CmsHold *held = &c->hold;
+	char *code;
 	bool late;
 
 	use->reason = CMS_OK;
-	if (!cms_coupon_find_held(use->org, c->hold_id, &use->found))
+	if (!cms_hold_find(use->org, c->hold_id, &c->hold, &use->found, &code))
 	{
 		use->reason = CMS_HOLD_NOT_FOUND;
 		return true;
 	}
-	cms_hold_read(use->org, c->hold_id, &c->hold);
-	strlcpy(use->code, held->code, sizeof(use->code));
+	strlcpy(use->code, code, sizeof(use->code));
 	if (held->status == CMS_HOLD_RELEASED)
 	{
 		use->reason = CMS_HOLD_NOT_FOUND;
@@ -245,7 +255,7 @@ keep_promise(Confirmation *c)
 	int max_uses = use->found.offer->max_uses_per_coupon;
 	CmsUsage usage;
 
-	cms_coupon_read_usage(
+	cms_coupon_read_own_usage(
 		&use->found, &use->request, c->hold_id, false, false, &use->allowance, &usage);
 	use->verdict = (CmsVerdict){
 		.eligible = c->hold.eligible,
@@ -271,15 +281,19 @@ is_overtaken(const Confirmation *c)
 
 	if (coupon && found->redeemed_before && found->last_redeemed_at >= held->expires_at)
 		return true;
-	if (!customer && (!coupon || found->held_until <= held->expires_at))
-		return false;
 	cms_param_int(&params, found->offer->org);
-	cms_param(&params, Int64GetDatum(held->coupon_id), !coupon);
+	cms_param_int64(&params, held->coupon_id);
 	cms_param_instant(&params, held->expires_at);
 	cms_param_int64(&params, held->hold_id);
-	cms_param_text(&params, customer ? held->customer : NULL);
-	cms_param_int64(&params, held->offer_id);
-	return cms_plan_run(&taken_since, params.values, params.nulls, false) == 1;
+	if (coupon && found->held_until > held->expires_at &&
+		cms_plan_run(&coupon_held_since, params.values, NULL, false) == 1)
+		return true;
+	if (!customer)
+		return false;
+	cms_param_text(&params, held->customer);
+	params.values[1] = Int64GetDatum(held->offer_id);
+	return cms_plan_run(&customer_held_since, params.values, NULL, false) == 1 ||
+		   cms_plan_run(&customer_used_since, params.values, NULL, false) == 1;
 }
 
 /* As if it were held now for this bill, at the time when it was, with all else as it is. */

@@ -177,7 +177,8 @@ static CmsPlan settle_holds = {
 static CmsPlan still_held = {
 	"SELECT 1 FROM cms.hold WHERE org_id = $1 AND hold_id = $2 AND status = 'HELD'",
 	2,
-	{INT4OID, INT8OID}};
+	{INT4OID, INT8OID},
+	.is_hot = true};
 
 /* all that are wanted, as long as the order has them: one statement */
 static CmsPlan take_all_positions = {

@@ -53,13 +53,10 @@ received_others(int org, const CmsOffer *offer, const CmsUseRequest *request, bo
 	SELECT_COUPON                                                                        \
 	" WHERE c.org_id = $1 AND c.code = $2 AND c.revoked_at IS NOT NULL AND NOT c.shared" \
 	" ORDER BY c.revoked_at DESC, c.coupon_id DESC LIMIT 1"
-#define BY_HOLD                                                                                \
-	SELECT_COUPON " WHERE c.org_id = $1 AND c.coupon_id = (SELECT h.coupon_id FROM cms.hold h" \
-				  " WHERE h.org_id = $1 AND h.hold_id = $2)"
 #define LOCK " FOR NO KEY UPDATE"
 
 static CmsPlan by_code[2] = {{BY_CODE, 2, {INT4OID, TEXTOID}, .is_hot = true},
-							 {BY_CODE LOCK, 2, {INT4OID, TEXTOID}}};
+							 {BY_CODE LOCK, 2, {INT4OID, TEXTOID}, .is_hot = true}};
 static CmsPlan by_customer[2] = {{BY_CUSTOMER, 3, {INT4OID, TEXTOID, INT8OID}},
 								 {BY_CUSTOMER LOCK, 3, {INT4OID, TEXTOID, INT8OID}}};
 static CmsPlan by_revoked_code[2] = {{BY_REVOKED_CODE, 2, {INT4OID, TEXTOID}},
@@ -77,7 +74,11 @@ static CmsPlan open_coupons = {
 	3,
 	{INT4OID, TEXTOID, TIMESTAMPTZOID}};
 
-static CmsPlan by_hold = {BY_HOLD LOCK, 2, {INT4OID, INT8OID}};
+static CmsPlan by_id = {COUPON_COLUMNS ", c.code FROM cms.coupon c"
+									   " WHERE c.org_id = $1 AND c.coupon_id = $2" LOCK,
+						2,
+						{INT4OID, INT8OID},
+						.is_hot = true};
 
 static CmsPlan common_offer = {
 	"SELECT o.offer_id FROM cms.offer o"
@@ -108,11 +109,19 @@ static CmsPlan resolve_place = {
 	3,
 	{INT4OID, TEXTOID, TEXTOID}};
 
-static CmsPlan holds_of_coupon = {
-	"SELECT count(*)::int FROM cms.hold h WHERE h.org_id = $1 AND h.coupon_id = $2 AND h.status = 'HELD'"
-	" AND h.expires_at > $3 AND h.hold_id <> $4",
-	4,
-	{INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID}};
+#define HOLDS_OF_COUPON                                                               \
+	" FROM cms.hold h WHERE h.org_id = $1 AND h.coupon_id = $2 AND h.status = 'HELD'" \
+	" AND h.expires_at > $3 AND h.hold_id <> $4"
+#define HOLDS_OF_COUPON_ARGS                      \
+	4,                                            \
+	{                                             \
+		INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID \
+	}
+
+/* whether there is anything to count */
+static CmsPlan any_hold_of_coupon = {
+	"SELECT 1" HOLDS_OF_COUPON " LIMIT 1", HOLDS_OF_COUPON_ARGS, .is_hot = true};
+static CmsPlan holds_of_coupon = {"SELECT count(*)::int" HOLDS_OF_COUPON, HOLDS_OF_COUPON_ARGS};
 
 static CmsPlan expired_holds = {
 	"SELECT count(*), sum(h.discount) FROM cms.hold h"
@@ -200,13 +209,14 @@ find_revoked(int org, const char *code, CmsFind how, CmsFound *found)
 }
 
 bool
-cms_coupon_find_held(int org, int64 hold_id, CmsFound *found)
+cms_coupon_find_by_id(int org, int64 coupon_id, CmsFound *found, char **code)
 {
-	Datum values[] = {Int32GetDatum(org), Int64GetDatum(hold_id)};
+	Datum values[] = {Int32GetDatum(org), Int64GetDatum(coupon_id)};
 
 	memset(found, 0, sizeof(*found));
-	if (cms_plan_run(&by_hold, values, NULL, false) == 0)
+	if (cms_plan_run(&by_id, values, NULL, false) == 0)
 		return false;
+	*code = cms_row_text(0, 14);
 	read_found(org, CMS_FIND_LOCKED, found);
 	found->common = found->coupon.shared;
 	return true;
@@ -330,11 +340,7 @@ cms_coupon_read_usage(const CmsFound *found, const CmsUseRequest *request, int64
 	const CmsOffer *offer = found->offer;
 	bool first_use_is_issue = !found->coupon.issued && !found->coupon.revoked;
 
-	memset(usage, 0, sizeof(*usage));
-	if (found->may_be_held && found->held_until > request->at)
-		read_holds(found, request, own_hold, read_only, usage);
-	cms_allowance_read(
-		offer, found->coupon.coupon_id, request, own_hold, read_only, lazy, allowance, usage);
+	cms_coupon_read_own_usage(found, request, own_hold, read_only, lazy, allowance, usage);
 	if (first_use_is_issue && offer->max_issued != CMS_UNLIMITED)
 		read_totals(offer, request, read_only, usage);
 	else if ((offer->max_redemptions != CMS_UNLIMITED || offer->max_discount_total != NULL) &&
@@ -343,6 +349,23 @@ cms_coupon_read_usage(const CmsFound *found, const CmsUseRequest *request, int64
 	if (first_use_is_issue)
 		usage->may_receive =
 			may_receive(offer->org, found, request, usage->issued_of_offer, read_only);
+}
+
+void
+cms_coupon_read_own_usage(const CmsFound *found, const CmsUseRequest *request, int64 own_hold,
+						  bool read_only, bool lazy, CmsAllowance *allowance, CmsUsage *usage)
+{
+	memset(usage, 0, sizeof(*usage));
+	if (found->may_be_held && found->held_until > request->at)
+		read_holds(found, request, own_hold, read_only, usage);
+	cms_allowance_read(found->offer,
+					   found->coupon.coupon_id,
+					   request,
+					   own_hold,
+					   read_only,
+					   lazy,
+					   allowance,
+					   usage);
 }
 
 static void
@@ -354,6 +377,8 @@ read_holds(const CmsFound *found, const CmsUseRequest *request, int64 own_hold, 
 					  TimestampTzGetDatum(request->at),
 					  Int64GetDatum(own_hold)};
 
+	if (cms_plan_run(&any_hold_of_coupon, values, NULL, read_only) == 0)
+		return;
 	cms_plan_run(&holds_of_coupon, values, NULL, read_only);
 	usage->held_of_coupon = cms_row_int32(0, 1, 0);
 }

@@ -49,8 +49,8 @@ cms_coupon_find(int org, const char *code, const char *customer, CmsFind how, Cm
 extern int cms_coupon_find_open(int org, const char *customer, TimestampTz at, CmsFound **found,
 								char ***codes);
 
-/* Finds and locks the coupon of a hold. False: there is no such hold in the org. */
-extern bool cms_coupon_find_held(int org, int64 hold_id, CmsFound *found);
+/* Finds and locks a coupon by its number, and tells its code. False: there is no such one in the org. */
+extern bool cms_coupon_find_by_id(int org, int64 coupon_id, CmsFound *found, char **code);
 
 /*
  * F24: the redeemer's own coupon of a common code comes into being, by its first use or by a hold
@@ -72,5 +72,9 @@ extern void cms_coupon_resolve_place(int org, CmsPlace *place, bool read_only);
 extern void
 cms_coupon_read_usage(const CmsFound *found, const CmsUseRequest *request, int64 own_hold,
 					  bool read_only, bool lazy, CmsAllowance *allowance, CmsUsage *usage);
+/* of it, what the coupon and the customer have used, without what all of the offer have */
+extern void
+cms_coupon_read_own_usage(const CmsFound *found, const CmsUseRequest *request, int64 own_hold,
+						  bool read_only, bool lazy, CmsAllowance *allowance, CmsUsage *usage);
 
 #endif

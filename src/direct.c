@@ -7,7 +7,8 @@
  * statement stays what it is: parsed, planned and invalidated by the server, which also takes
  * the locks of its tables. Its plan is taken if it is one of these:
  *
- *		SELECT	Index Scan or Tid Scan			by all columns of a unique index, or under LIMIT 1
+ *		SELECT	Index Scan or Tid Scan			by all columns of a unique index, or under LIMIT 1;
+ *											also with FOR UPDATE and its kin
  *		UPDATE	the same						of a table that nobody else has triggers on
  *		INSERT	Result							into one, of VALUES, also with ON CONFLICT DO NOTHING
  *
@@ -63,6 +64,8 @@ typedef struct CmsDirect
 	Oid table;
 	CmsFinder finder;
 	TupleTableSlot *found;
+	bool locks; /* what is found, */
+	LockTupleMode lock;
 	ProjectionInfo *row; /* of what is found; of a change, the row as it is to be */
 	/* of a change */
 	bool gives_way; /* ON CONFLICT DO NOTHING */
@@ -85,6 +88,7 @@ static bool stands(const CmsDirect *direct);
 static void prepare(CmsPlan *plan, const CachedPlan *cached);
 static bool prepare_statement(CmsDirect *direct, int nargs);
 static bool prepare_select(CmsDirect *direct, Plan *plan);
+static bool prepare_lock(CmsDirect *direct, const LockRows *plan);
 static bool prepare_change(CmsDirect *direct, ModifyTable *change);
 static ProjectionInfo *prepare_row(CmsDirect *direct, Relation table, ModifyTable *change);
 static void prepare_found(CmsDirect *direct);
@@ -102,7 +106,8 @@ static void
 set_params(CmsDirect *direct, const CmsPlan *plan, const Datum *values, const char *nulls);
 static bool run(CmsDirect *direct, CmsSight sight, uint64 *rows);
 static void push_snapshot(CmsSight sight);
-static uint64 select_row(CmsDirect *direct);
+static bool select_row(CmsDirect *direct, uint64 *rows);
+static bool lock_row(CmsDirect *direct, Relation table);
 static bool find(CmsDirect *direct, Relation table);
 static void keep_answer(TupleTableSlot *slot);
 static bool update_row(CmsDirect *direct, uint64 *rows);
@@ -214,15 +219,14 @@ prepare_statement(CmsDirect *direct, int nargs)
 {
 	const PlannedStmt *statement = direct->statement;
 
-	if (statement->commandType == CMD_UTILITY || statement->rowMarks != NIL ||
-		statement->subplans != NIL)
+	if (statement->commandType == CMD_UTILITY || statement->subplans != NIL)
 		return false;
 	direct->expressions = CreateStandaloneExprContext();
 	direct->params = makeParamList(nargs);
 	direct->expressions->ecxt_param_list_info = direct->params;
 	if (statement->commandType == CMD_SELECT)
 		return prepare_select(direct, statement->planTree);
-	return IsA(statement->planTree, ModifyTable) &&
+	return statement->rowMarks == NIL && IsA(statement->planTree, ModifyTable) &&
 		   prepare_change(direct, (ModifyTable *) statement->planTree);
 }
 
@@ -231,8 +235,10 @@ prepare_select(CmsDirect *direct, Plan *plan)
 {
 	bool takes_first = IsA(plan, Limit) && is_first_row((Limit *) plan);
 
-	/* which has the same columns */
+	/* what is below has the same columns */
 	if (takes_first)
+		plan = outerPlan(plan);
+	if (IsA(plan, LockRows) && prepare_lock(direct, (const LockRows *) plan))
 		plan = outerPlan(plan);
 	if ((!IsA(plan, IndexScan) && !IsA(plan, TidScan)) || has_foreign_functions(plan) ||
 		!cms_finder_prepare(&direct->finder, direct->statement->rtable, plan, takes_first))
@@ -241,6 +247,33 @@ prepare_select(CmsDirect *direct, Plan *plan)
 	prepare_found(direct);
 	direct->row = prepare_projection(direct, plan->targetlist);
 	return true;
+}
+
+/* Whoever is at the row is waited for. */
+static bool
+prepare_lock(CmsDirect *direct, const LockRows *plan)
+{
+	const PlanRowMark *mark = linitial_node(PlanRowMark, plan->rowMarks);
+
+	direct->locks = list_length(plan->rowMarks) == 1 &&
+					RowMarkRequiresRowShareLock(mark->markType) &&
+					mark->waitPolicy == LockWaitBlock;
+	switch (mark->markType)
+	{
+		case ROW_MARK_EXCLUSIVE:
+			direct->lock = LockTupleExclusive;
+			break;
+		case ROW_MARK_NOKEYEXCLUSIVE:
+			direct->lock = LockTupleNoKeyExclusive;
+			break;
+		case ROW_MARK_SHARE:
+			direct->lock = LockTupleShare;
+			break;
+		default:
+			direct->lock = LockTupleKeyShare;
+			break;
+	}
+	return direct->locks;
 }
 
 /* For what is found; with the values that rows have which are older than a column. */
@@ -457,8 +490,10 @@ may_run(const CmsDirect *direct, CmsSight sight)
 {
 	CmdType action = direct->statement->commandType;
 
-	return action == CMD_SELECT || (sight != CMS_SIGHT_OF_CALLER && !XactReadOnly &&
-									(action == CMD_INSERT || cms_plan_guard_is_open()));
+	if (action == CMD_SELECT && !direct->locks)
+		return true;
+	return sight != CMS_SIGHT_OF_CALLER && !XactReadOnly &&
+		   (action != CMD_UPDATE || cms_plan_guard_is_open());
 }
 
 static void
@@ -487,7 +522,7 @@ run(CmsDirect *direct, CmsSight sight, uint64 *rows)
 		push_snapshot(sight);
 	ResetExprContext(direct->expressions);
 	if (direct->statement->commandType == CMD_SELECT)
-		*rows = select_row(direct);
+		done = select_row(direct, rows);
 	else if (direct->statement->commandType == CMD_UPDATE)
 		done = update_row(direct, rows);
 	else
@@ -511,17 +546,37 @@ push_snapshot(CmsSight sight)
 }
 
 /* The values of what is found point into its page: the pin stays until they are copied. */
-static uint64
-select_row(CmsDirect *direct)
+static bool
+select_row(CmsDirect *direct, uint64 *rows)
 {
 	Relation table = table_open(direct->table, NoLock);
 	bool found = find(direct, table);
+	bool done = !found || !direct->locks || lock_row(direct, table);
 
-	if (found)
+	*rows = found ? 1 : 0;
+	if (found && done)
 		keep_answer(ExecProject(direct->row));
 	ExecClearTuple(direct->found);
 	table_close(table, NoLock);
-	return found ? 1 : 0;
+	return done;
+}
+
+/* False: there is another version of the row by now, or none; the executor looks again. */
+static bool
+lock_row(CmsDirect *direct, Relation table)
+{
+	ItemPointerData place = direct->found->tts_tid;
+	TM_FailureData failure;
+
+	return table_tuple_lock(table,
+							&place,
+							GetActiveSnapshot(),
+							direct->found,
+							GetCurrentCommandId(true),
+							direct->lock,
+							LockWaitBlock,
+							TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS,
+							&failure) == TM_Ok;
 }
 
 static bool

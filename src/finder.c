@@ -77,7 +77,7 @@ cms_finder_knows(Relation table)
 		   table->rd_tableam == GetHeapamTableAmRoutine();
 }
 
-/* All columns of a unique index, each equal to something: at most one row. Or the first of those equal in some. */
+/* All columns of a unique index, each equal to something: at most one row. Or the first, by some columns of any. */
 static bool
 prepare_keys(CmsFinder *finder, const IndexScan *scan, bool takes_first)
 {
@@ -104,7 +104,7 @@ prepare_keys(CmsFinder *finder, const IndexScan *scan, bool takes_first)
 	return possible;
 }
 
-/* Equal to a value, or for the first of some rows to any of an array. */
+/* Equal to a value; for the first of some rows also to any of an array, or less or greater than a value. */
 static bool
 prepare_key(CmsFinder *finder, const Node *condition, Relation index, int number, bool takes_first)
 {
@@ -133,7 +133,7 @@ prepare_key(CmsFinder *finder, const Node *condition, Relation index, int number
 							   &strategy,
 							   &left,
 							   &right);
-	if (strategy != BTEqualStrategyNumber)
+	if (strategy != BTEqualStrategyNumber && (is_any || !takes_first))
 		return false;
 	ScanKeyEntryInitialize(&finder->scan_keys[number],
 						   is_any ? SK_SEARCHARRAY : 0,

@@ -23,6 +23,7 @@
 #include "lock.h"
 #include "message.h"
 #include "money.h"
+#include "number.h"
 #include "org.h"
 #include "plan.h"
 #include "result.h"
@@ -65,7 +66,7 @@ enum
 
 static int fetch_seconds(FunctionCallInfo fcinfo, int n);
 static void hold(Holding *h);
-static bool hold_once(Holding *h);
+static bool hold_once(Holding *h, bool lazy);
 static bool answer_again(Holding *h);
 static bool read_before(Holding *h);
 static bool write_all(Holding *h);
@@ -74,7 +75,8 @@ static bool count_hold(Holding *h);
 static bool insert_hold(Holding *h);
 static void update_coupon(const Holding *h);
 static void answer(const Holding *h, Datum *values, bool *nulls);
-static void read_row(CmsHold *hold);
+static bool read_hold(int org, int64 hold_id, CmsHold *hold);
+static void read_row(int org, CmsHold *hold);
 
 static const char *const status_names[] = {
 	[CMS_HOLD_HELD] = "HELD",
@@ -83,21 +85,24 @@ static const char *const status_names[] = {
 	[CMS_HOLD_EXPIRED_STATUS] = "EXPIRED",
 };
 
-#define SELECT_HOLD                                                                      \
-	"SELECT h.hold_id, h.offer_id, h.coupon_id, h.customer_id, h.order_ref, h.status,"   \
-	" h.bill_amount, h.eligible_amount, h.discount, h.items, h.store_id, h.till_id,"     \
-	" h.held_at, h.expires_at, h.uses_left, h.slot, h.redemption_id,"                    \
-	" r.reversed_at IS NOT NULL, c.code"                                                 \
-	" FROM cms.hold h"                                                                   \
-	" LEFT JOIN cms.redemption r ON r.org_id = $1 AND r.redemption_id = h.redemption_id" \
-	" LEFT JOIN cms.coupon c ON c.org_id = $1 AND c.coupon_id = h.coupon_id"
+#define SELECT_HOLD                                                                    \
+	"SELECT h.hold_id, h.offer_id, h.coupon_id, h.customer_id, h.order_ref, h.status," \
+	" h.bill_amount, h.eligible_amount, h.discount, h.items, h.store_id, h.till_id,"   \
+	" h.held_at, h.expires_at, h.uses_left, h.slot, h.redemption_id"                   \
+	" FROM cms.hold h"
 /* an order that was redeemed is not held again; of those let go there may be any number */
 #define OF_ORDER                                                  \
 	" AND h.order_ref = $3 AND h.status IN ('HELD', 'CONFIRMED')" \
 	" ORDER BY h.status = 'HELD', h.hold_id DESC LIMIT 1"
 
 static CmsPlan by_id = {
-	SELECT_HOLD " WHERE h.org_id = $1 AND h.hold_id = $2", 2, {INT4OID, INT8OID}};
+	SELECT_HOLD " WHERE h.org_id = $1 AND h.hold_id = $2", 2, {INT4OID, INT8OID}, .is_hot = true};
+
+static CmsPlan is_reversed = {"SELECT r.reversed_at IS NOT NULL FROM cms.redemption r"
+							  " WHERE r.org_id = $1 AND r.redemption_id = $2",
+							  2,
+							  {INT4OID, INT8OID},
+							  .is_hot = true};
 
 static CmsPlan of_order = {SELECT_HOLD " WHERE h.org_id = $1 AND h.coupon_id = $2" OF_ORDER,
 						   3,
@@ -113,9 +118,9 @@ static CmsPlan new_hold = {
 	"INSERT INTO cms.hold (org_id, hold_id, offer_id, coupon_id, customer_id, anonymous_common, order_ref,"
 	" bill_amount, eligible_amount, discount, items, store_id, till_id, held_at, expires_at, recorded_at,"
 	" recorded_by, uses_left, slot)"
-	" VALUES ($1, nextval('cms.hold_id_seq'), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
-	" $16, $17, $18) ON CONFLICT DO NOTHING RETURNING hold_id",
-	18,
+	" VALUES ($1, $19, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
+	" $16, $17, $18) ON CONFLICT DO NOTHING",
+	19,
 	{INT4OID,
 	 INT8OID,
 	 INT8OID,
@@ -133,7 +138,9 @@ static CmsPlan new_hold = {
 	 TIMESTAMPTZOID,
 	 TEXTOID,
 	 INT4OID,
-	 INT4OID}};
+	 INT4OID,
+	 INT8OID},
+	.is_hot = true};
 
 static CmsPlan set_slot = {"UPDATE cms.hold SET slot = $3 WHERE org_id = $1 AND hold_id = $2",
 						   3,
@@ -145,17 +152,20 @@ static CmsPlan delete_hold = {
 static CmsPlan end_held = {"UPDATE cms.hold SET status = $3, ended_at = $4"
 						   " WHERE org_id = $1 AND hold_id = $2 AND status = 'HELD'",
 						   4,
-						   {INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID}};
+						   {INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID},
+						   .is_hot = true};
 
 static CmsPlan mark = {"UPDATE cms.hold SET status = $3, ended_at = $4, redemption_id = $5"
 					   " WHERE org_id = $1 AND hold_id = $2",
 					   5,
-					   {INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID, INT8OID}};
+					   {INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID, INT8OID},
+					   .is_hot = true};
 
 static CmsPlan hold_coupon = {
 	"UPDATE cms.coupon SET held_until = GREATEST(held_until, $3) WHERE org_id = $1 AND coupon_id = $2",
 	3,
-	{INT4OID, INT8OID, TIMESTAMPTZOID}};
+	{INT4OID, INT8OID, TIMESTAMPTZOID},
+	.is_hot = true};
 
 /* apart, as that of a redemption is */
 static CmsPlan issue_and_hold_coupon = {
@@ -231,17 +241,23 @@ hold(Holding *h)
 	}
 	else if (may_be_code)
 	{
-		while (!hold_once(h))
+		bool lazy = true;
+
+		while (!hold_once(h, lazy))
+		{
 			CHECK_FOR_INTERRUPTS();
+			lazy = false;
+		}
 	}
 }
 
 /* False: what was read has changed, nothing is written. */
 static bool
-hold_once(Holding *h)
+hold_once(Holding *h, bool lazy)
 {
 	CmsUse *use = &h->use;
 
+	use->lazy = lazy;
 	if (!cms_use_find(use, CMS_FIND_LOCKED) || answer_again(h))
 		return true;
 	cms_use_evaluate(use, 0, false);
@@ -300,7 +316,7 @@ read_before(Holding *h)
 		return false;
 	if (cms_plan_run(anonymous ? &anonymous_of_order : &of_order, values, NULL, false) == 0)
 		return false;
-	read_row(&h->before);
+	read_row(use->org, &h->before);
 	return true;
 }
 
@@ -390,6 +406,7 @@ insert_hold(Holding *h)
 {
 	const CmsUse *use = &h->use;
 	const CmsUseRequest *request = &use->request;
+	int64 hold_id = cms_number_of_hold();
 	CmsParams params = {0};
 
 	cms_param_int(&params, use->org);
@@ -411,9 +428,10 @@ insert_hold(Holding *h)
 	cms_param(
 		&params, Int32GetDatum(use->verdict.uses_left), use->verdict.uses_left == CMS_UNLIMITED);
 	cms_param_int(&params, h->slot);
+	cms_param_int64(&params, hold_id);
 	if (cms_plan_run(&new_hold, params.values, params.nulls, false) == 0)
 		return false;
-	h->hold_id = cms_row_int64(0, 1, 0);
+	h->hold_id = hold_id;
 	return true;
 }
 
@@ -478,19 +496,30 @@ answer(const Holding *h, Datum *values, bool *nulls)
 	nulls[out_replayed] = false;
 }
 
-void
-cms_hold_read(int org, int64 hold_id, CmsHold *hold)
+/* Which coupon it is of never changes; all else is read again under the coupon's lock. */
+bool
+cms_hold_find(int org, int64 hold_id, CmsHold *hold, CmsFound *found, char **code)
+{
+	return read_hold(org, hold_id, hold) &&
+		   cms_coupon_find_by_id(org, hold->coupon_id, found, code) &&
+		   read_hold(org, hold_id, hold);
+}
+
+static bool
+read_hold(int org, int64 hold_id, CmsHold *hold)
 {
 	Datum values[] = {Int32GetDatum(org), Int64GetDatum(hold_id)};
 
 	if (cms_plan_run(&by_id, values, NULL, false) == 0)
-		elog(ERROR, "hold " INT64_FORMAT " vanished", hold_id);
-	read_row(hold);
+		return false;
+	read_row(org, hold);
+	return true;
 }
 
 static void
-read_row(CmsHold *hold)
+read_row(int org, CmsHold *hold)
 {
+	Datum redemption[] = {Int32GetDatum(org), 0};
 	char *status = cms_row_text(0, 6);
 	bool isnull;
 	Datum items;
@@ -515,8 +544,11 @@ read_row(CmsHold *hold)
 	hold->uses_left = cms_row_int32(0, 15, CMS_UNLIMITED);
 	hold->slot = cms_row_int32(0, 16, 0);
 	hold->redemption_id = cms_row_int64(0, 17, 0);
-	hold->reversed = cms_row_bool(0, 18, false);
-	hold->code = cms_row_text(0, 19);
+
+	redemption[1] = Int64GetDatum(hold->redemption_id);
+	hold->reversed = hold->redemption_id != 0 &&
+					 cms_plan_run(&is_reversed, redemption, NULL, false) == 1 &&
+					 cms_row_bool(0, 1, false);
 }
 
 bool

@@ -23,7 +23,6 @@ typedef struct CmsHold
 	int64 hold_id; /* 0: none */
 	int64 offer_id;
 	int64 coupon_id;
-	char *code; /* of the coupon */
 	char *customer;
 	char *order_ref;
 	CmsHoldStatus status;
@@ -41,8 +40,11 @@ typedef struct CmsHold
 	bool reversed; /* the redemption */
 } CmsHold;
 
-/* Reads a hold whose coupon is locked, so that nobody but a sweep ends it. */
-extern void cms_hold_read(int org, int64 hold_id, CmsHold *hold);
+/*
+ * Reads a hold and locks its coupon, so that nobody but a sweep ends it. False: there is no such hold
+ * in the org.
+ */
+extern bool cms_hold_find(int org, int64 hold_id, CmsHold *hold, CmsFound *found, char **code);
 /*
  * Ends a hold that is held and gives back what it reserves. False: it was found expired, and
  * given back, meanwhile.

@@ -27,6 +27,12 @@ cms_number_of_redemption(void)
 	return next_of("redemption_id_seq");
 }
 
+int64
+cms_number_of_hold(void)
+{
+	return next_of("hold_id_seq");
+}
+
 static int64
 next_of(const char *sequence)
 {

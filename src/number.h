@@ -7,5 +7,6 @@
 
 extern int64 cms_number_of_coupon(void);
 extern int64 cms_number_of_redemption(void);
+extern int64 cms_number_of_hold(void);
 
 #endif

@@ -137,13 +137,17 @@ static CmsPlan retried = {
 	3,
 	{INT4OID, INT8ARRAYOID, TIMESTAMPTZOID}};
 
-/* Later ones of the same customers that nobody has tried, see outbox_take.c. */
+/*
+ * Later ones of the same customers that nobody has tried, see outbox_take.c. LATERAL, so that they are
+ * looked for by the customer: they are few of all that wait.
+ */
 static CmsPlan let_through = {
-	"WITH locked AS MATERIALIZED (SELECT l.message_id FROM cms.outbox m"
-	"  JOIN cms.outbox l ON l.org_id = $1 AND l.customer_id = m.customer_id AND l.channel = m.channel"
-	"   AND l.status IN ('PENDING', 'LEASED') AND l.status = 'PENDING' AND l.message_id > m.message_id"
-	"   AND l.attempts = 0 AND l.next_attempt_at > l.due_at"
-	"  WHERE m.org_id = $1 AND m.message_id = ANY ($2) FOR UPDATE OF l SKIP LOCKED)"
+	"WITH locked AS MATERIALIZED (SELECT l.message_id FROM cms.outbox m CROSS JOIN LATERAL"
+	"  (SELECT w.message_id FROM cms.outbox w"
+	"   WHERE w.org_id = $1 AND w.customer_id = m.customer_id AND w.channel = m.channel"
+	"   AND w.status IN ('PENDING', 'LEASED') AND w.status = 'PENDING' AND w.message_id > m.message_id"
+	"   AND w.attempts = 0 AND w.next_attempt_at > w.due_at FOR UPDATE SKIP LOCKED) l"
+	"  WHERE m.org_id = $1 AND m.message_id = ANY ($2))"
 	" UPDATE cms.outbox b SET next_attempt_at = b.due_at FROM locked l"
 	" WHERE b.org_id = $1 AND b.message_id = l.message_id",
 	2,

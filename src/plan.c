@@ -39,9 +39,12 @@ static bool hide_statistics(PlannerInfo *root, RangeTblEntry *table, AttrNumber 
 							VariableStatData *statistics);
 static uint64 finished(const CmsPlan *plan, int result);
 
-/* A table as the planner is to see it, at the least. */
-#define LARGE_PAGES 200000
-#define LARGE_ROWS 10000000
+/*
+ * A table as the planner is to see it, at the least: so large that one more column of a key makes a
+ * difference even among the few rows of a partial index.
+ */
+#define LARGE_PAGES 2000000
+#define LARGE_ROWS 100000000
 
 /* Whether statements of this backend may change what only the actions write. */
 static bool guard_open = false;

@@ -83,10 +83,10 @@ release(int org, int64 hold_id, TimestampTz at, bool *replayed)
 {
 	CmsFound found;
 	CmsHold held;
+	char *code;
 
-	if (!cms_coupon_find_held(org, hold_id, &found))
+	if (!cms_hold_find(org, hold_id, &held, &found, &code))
 		return CMS_HOLD_NOT_FOUND;
-	cms_hold_read(org, hold_id, &held);
 	if (held.status == CMS_HOLD_CONFIRMED)
 		return CMS_ALREADY_REDEEMED;
 	*replayed = held.status == CMS_HOLD_RELEASED;

@@ -174,11 +174,6 @@ redeem_once(CmsUse *use, CmsFind how)
 	if (!cms_use_find(use, how) || cms_use_replay(use))
 		return true;
 	cms_use_evaluate(use, 0, false);
-	if (use->lazy && has_skipped(use))
-	{
-		use->lazy = false;
-		cms_use_evaluate(use, 0, false);
-	}
 	if (use->reason != CMS_OK)
 		return how == CMS_FIND_LOCKED || !may_be_lifted(use->reason);
 	return cms_use_write(use);
@@ -282,6 +277,10 @@ cms_use_evaluate(CmsUse *use, int64 own_hold, bool read_only)
 
 	if (cms_use_read(use, own_hold, read_only, &usage))
 		cms_use_judge(use, &usage);
+	if (!use->lazy || !has_skipped(use))
+		return;
+	use->lazy = false;
+	cms_use_evaluate(use, own_hold, read_only);
 }
 
 bool

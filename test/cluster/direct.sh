@@ -62,6 +62,25 @@ check 'a key that is taken is left to the executor' "$(sql <<-'SQL'
 SQL
 )" $'t|\n{1,2}'
 
+# Holds: the coupon is found locked, and the hold written, confirmed and released.
+seen_holding() { # SETTING
+	PGOPTIONS="-c cms.direct=$1 -c client_min_messages=log" psql -Xq -v ON_ERROR_STOP=1 2>&1 <<-'SQL' | grep -cE "$count_seen" || true
+		LOAD 'auto_explain';
+		SET auto_explain.log_nested_statements = on;
+		SELECT hold_id AS one FROM cms.cms_hold('DIRECT11', 'c11', 100, 'one' || current_setting('cms.direct')) \gset
+		SELECT hold_id AS two FROM cms.cms_hold('DIRECT12', 'c12', 100, 'two' || current_setting('cms.direct')) \gset
+		SELECT redeemed FROM cms.cms_confirm(:one) \g /dev/null
+		SELECT released FROM cms.cms_release_hold(:two) \g /dev/null
+		SET auto_explain.log_min_duration = 0;
+		SELECT hold_id AS one FROM cms.cms_hold('DIRECT13', 'c13', 100, 'one' || current_setting('cms.direct')) \gset
+		SELECT hold_id AS two FROM cms.cms_hold('DIRECT14', 'c14', 100, 'two' || current_setting('cms.direct')) \gset
+		SELECT redeemed FROM cms.cms_confirm(:one) \g /dev/null
+		SELECT released FROM cms.cms_release_hold(:two) \g /dev/null
+	SQL
+}
+check 'the executor holds, confirms and releases nothing' "$(seen_holding on)" 0
+check 'unless it is told to, also here' "$(seen_holding off)" 42
+
 # Somebody's trigger, made and dropped while a session has its plans.
 check 'a row trigger made meanwhile is fired' "$(sql <<-'SQL'
 	SELECT redeemed FROM cms.cms_redeem('DIRECT2', 'c2', 100, 'b1') \g /dev/null

@@ -1,6 +1,6 @@
 -- F36: a use is reserved for an order for a limited time, then confirmed or released.
 BEGIN;
-SELECT plan(228);
+SELECT plan(237);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -330,6 +330,19 @@ SELECT make_offer('next day', '{"max_uses_per_coupon": 9, "min_days_between_uses
 SELECT is(issue_of('next day', 'ann', :t), 'OK', 'an offer with a gap');
 SELECT is(hold_of(code_of('next day', 'ann'), 'ann', 'next day', :t), 'OK', 'held today');
 SELECT is((SELECT next_allowed_at FROM cms_hold(code_of('next day', 'ann'), 'ann', 100, 'next day 2', at => :soon)), '2025-11-13 Asia/Kolkata'::timestamptz, 'the refusal tells when');
+
+-- many hold the offer at once: each looks at its own holds
+SELECT make_offer('crowd', '{"max_uses_per_coupon": 2, "max_uses_per_customer": 2, "max_uses_per_customer_and_coupon": 1, "min_days_between_uses": 1, "max_redemptions": 1000}');
+SELECT count(*) AS issued FROM cms_issue_many(o('crowd'), (SELECT array_agg('c' || i) FROM generate_series(1, 310) i), at => '2025-11-10 Asia/Kolkata') \gset
+SELECT is(count(*), 300::bigint, 'three hundred hold it') FROM generate_series(1, 300) i, cms_hold(code_of('crowd', 'c' || i), 'c' || i, 100, 'crowd ' || i, at => :t) r WHERE r.held;
+SELECT cmp_ok(rows_read('cms.hold', format($$ SELECT * FROM cms_hold('%s', 'c301', 100, 'crowd 301', at => %L) $$, code_of('crowd', 'c301'), :t)), '<=', 10::bigint, what)
+FROM unnest('{another hold,the same}'::text[]) what;
+SELECT cmp_ok(rows_read('cms.hold', format($$ SELECT * FROM cms_check('%s', 'c302', 100, at => %L) $$, code_of('crowd', 'c302'), :t)), '<=', 10::bigint, 'a question');
+SELECT cmp_ok(rows_read('cms.hold', format($$ SELECT * FROM cms_redeem('%s', 'c302', 100, 'crowd', at => %L) $$, code_of('crowd', 'c302'), :t)), '<=', 10::bigint, 'a redemption');
+SELECT cmp_ok(rows_read('cms.hold', format('SELECT * FROM cms_confirm(%s, at => %L)', h('crowd 7'), :soon)), '<=', 10::bigint, 'a confirmation');
+SELECT cmp_ok(rows_read('cms.hold', format('SELECT * FROM cms_confirm(%s, bill_amount => 200, at => %L)', h('crowd 8'), :soon)), '<=', 10::bigint, 'one of another amount');
+SELECT cmp_ok(rows_read('cms.hold', format('SELECT * FROM cms_release_hold(%s, at => %L)', h('crowd 9'), :soon)), '<=', 10::bigint, 'a release');
+SELECT is(rows_of($$ SELECT status, count(*) FROM cms.hold WHERE offer_id = o('crowd') GROUP BY 1 ORDER BY 1 $$), '(CONFIRMED,2) (HELD,298) (RELEASED,1)', 'what became of them');
 
 -- errors
 SELECT refused($$ SELECT * FROM cms_hold('x', 'ann', 100, 'o', seconds => 0) $$, '22023', 'seconds', 'no time');

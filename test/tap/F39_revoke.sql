@@ -1,6 +1,6 @@
 -- F39, F13: revoking: all unredeemed, the stock, customers, codes; what is counted and what stays.
 BEGIN;
-SELECT plan(75);
+SELECT plan(76);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -126,6 +126,11 @@ SELECT make_offer('ended', '{"expires_on": "2025-11-11"}');
 DO $$ BEGIN PERFORM issue_of('ended', 'ann', '2025-11-10 11:00 Asia/Kolkata'); END $$;
 SELECT is(revoke_of('ended', 'CUSTOMERS', '{ann}'), '0 0 0', 'nor one whose offer has ended');
 SELECT is(revoke_of('ended', 'ALL_UNREDEEMED'), '1 0 0', 'all that are not redeemed are more than those');
+-- a code at a time, after many
+SELECT make_offer('many', '{"coupon_expiry_type": "DAYS", "coupon_expiry_value": 1}');
+SELECT count(*) AS issued FROM cms_issue_many(o('many'), (SELECT array_agg('c' || i) FROM generate_series(1, 310) i), at => '2025-11-01 Asia/Kolkata') \gset
+SELECT revoke_of('many', 'CODES', codes => (SELECT array_agg(code) FROM cms.coupon WHERE offer_id = o('many') AND customer_id < 'c300')) AS revoked \gset
+SELECT cmp_ok(rows_read('cms.coupon', format($$ SELECT revoke_of('many', 'CODES', codes => '{%s}') $$, code_of('many', 'c300'))), '<=', 10::bigint, 'only its coupon is read');
 SELECT o('customers') AS other \gset
 SELECT play_org('UTC');
 SELECT refused(format('SELECT * FROM cms_revoke(%s, ''ALL_UNREDEEMED'', confirm => true, at => ''2025-11-12 UTC'')', :other), 'MS001', 'offer', 'another org''s offer is unknown');

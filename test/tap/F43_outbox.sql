@@ -180,7 +180,7 @@ FROM cms.outbox WHERE channel = 'crowd';
 SELECT is(count(*), 0::bigint, 'the second ones wait') FROM cms_outbox_take('crowd', 10, at => :soon);
 SELECT is((SELECT count(*) FROM cms.outbox w JOIN cms.outbox f USING (org_id, channel, customer_id)
 	WHERE w.channel = 'crowd' AND f.attempts = 1 AND w.attempts = 0 AND w.next_attempt_at = f.next_attempt_at), 300::bigint, 'until the first is tried again');
-SELECT is((SELECT accepted FROM cms_outbox_retry(ARRAY[nth('crowd', 'p7', 1)], :soon)), true, 'one that is let through');
+SELECT cmp_ok(rows_read('cms.outbox', format('SELECT * FROM cms_outbox_retry(ARRAY[%s], ''2026-06-16 10:04 Asia/Kolkata'')', nth('crowd', 'p7', 1))), '<=', 10::bigint, 'one that is let through');
 SELECT is((SELECT count(*) FROM cms.outbox WHERE channel = 'crowd' AND attempts = 0 AND next_attempt_at = :due), 1::bigint, 'lets its second through');
 SELECT is(take('crowd', :soon), 'p7', 'after itself');
 SELECT is((SELECT status FROM cms_outbox_done(ARRAY[nth('crowd', 'p8', 1)], at => :soon)), 'DONE', 'one that was delivered after all');
