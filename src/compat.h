@@ -33,6 +33,13 @@
 #define CMS_BACKEND_NUMBER ((int) MyBackendId)
 #endif
 
+/* PostgreSQL 17 asks whether a stronger lock will do too. */
+#if PG_VERSION_NUM >= 170000
+#define CMS_LOCK_HELD_BY_ME(tag, mode) LockHeldByMe(tag, mode, false)
+#else
+#define CMS_LOCK_HELD_BY_ME(tag, mode) LockHeldByMe(tag, mode)
+#endif
+
 /* What an UPDATE has to tell indexes: nothing, all, or from 16 those that only summarize. For direct.c. */
 #if PG_VERSION_NUM >= 160000
 #define CmsIndexesToUpdate TU_UpdateIndexes

@@ -249,7 +249,10 @@ add_somewhere(const CmsOffer *offer, const CmsCount *count, int *slot)
 	*slot = own;
 	if (lock_and_add(offer, own, count))
 		return true;
-	if (!slot_exists(offer->org, offer->offer_id, own))
+	/* who has all slots locked must not wait for somebody who makes one */
+	if (!slot_exists(offer->org, offer->offer_id, own) &&
+		!(cms_holds_slot(offer->org, offer->offer_id, 0) &&
+		  slot_exists(offer->org, offer->offer_id, 0)))
 	{
 		cms_share_make_slot(offer->org, offer->offer_id, own);
 		if (lock_and_add(offer, own, count))

@@ -6,7 +6,9 @@
  * the coupons of one customer follow each other: whoever comes second finds the
  * key taken, reads again and decides again. The counter decides on the cap with
  * the statement that adds to it, after all coupons of the call are written; what
- * it refuses is taken back. Codes in stock are taken by a row lock that nobody
+ * it refuses is taken back. Between the two the offer's version is looked at once more: by other
+ * rules than those of the call all is taken back, and decided again. Whoever issues by newer rules
+ * after that look meets the key. Codes in stock are taken by a row lock that nobody
  * waits for.
  *
  * Order of locks: the offer against jobs (several coupons), buckets of customers (offers with exclusions, F20, and several coupons
@@ -63,6 +65,7 @@ static bool is_new_customer_likely(const CmsOffer *offer);
 static void note_received(const CmsOffer *offer, int received);
 static void take_receipts(CmsReceipts *receipts);
 static void add_receipt_params(const CmsOffer *offer, const char *customer, CmsParams *params);
+static void take_back_all(CmsIssue *issue);
 static void count_issued(CmsIssue *issue);
 static void refuse_all(CmsIssue *issue, CmsReason reason, char *message);
 static void forget_answers(CmsIssue *issue);
@@ -157,6 +160,7 @@ attempt(CmsIssue *issue)
 	issue->wait_for_stock = false;
 	issue->claim_may_go = offer->claim_service != NULL && !issue->is_issued;
 	issue->claim_gone = false;
+	issue->rules_gone = false;
 	issue->positions = 0;
 	memset(issue->stock_line, 0, sizeof(bool) * Max(issue->nlines, 0));
 	/* a job writes many coupons in the order of their codes: only one coupon cannot meet that in a circle */
@@ -170,7 +174,7 @@ attempt(CmsIssue *issue)
 		(issuer->all_or_none && issue->nlines > 1))
 		return guarded_attempt(issue);
 	issue_all(issue);
-	return true;
+	return !issue->rules_gone;
 }
 
 /*
@@ -220,7 +224,7 @@ guarded_attempt(CmsIssue *issue)
 	{
 		if (claim_for_issuer(issue))
 			issue_all(issue);
-		again = issue->wait_for_stock || issue->claim_gone;
+		again = issue->wait_for_stock || issue->claim_gone || issue->rules_gone;
 		keep = !again && issue->issued > 0 && !(issue->issuer->all_or_none && any_refused(issue));
 		cms_subxact_end(&subxact, keep);
 	}
@@ -301,6 +305,11 @@ issue_all(CmsIssue *issue)
 			issue_one_by_one(issue, begin, end);
 		if (issue->wait_for_stock)
 			return;
+	}
+	if (issue->issued > 0 && !cms_offer_stands(issue->offer))
+	{
+		take_back_all(issue);
+		issue->rules_gone = true;
 	}
 	if (issue->issued > 0)
 		count_issued(issue);
@@ -470,15 +479,16 @@ read_receipts(CmsIssue *issue, CmsIssueLine *line, CmsReceipts *receipts)
 /*
  * Whether the coupon is written as the customer's first without a look: most are, and if it is
  * not, the insert finds the first one there and the call decides again. A rule that asks for more
- * has it read anyway; stock is an update, which would fail with an error.
+ * has it read anyway; stock is an update, which would fail with an error; and for the first one
+ * nobody must wait who has taken a position, as whoever is at it may wait for that counter.
  */
 static bool
 is_new_customer_likely(const CmsOffer *offer)
 {
 	return offer->hints->returning == 0 && offer->min_days_between_issues == 0 &&
 		   !offer->audience_only && offer->nexclusions == 0 && !offer->reissue_existing &&
-		   offer->method != CMS_METHOD_UPLOADED && !offer->has_stock &&
-		   !IsolationUsesXactSnapshot();
+		   offer->method != CMS_METHOD_UPLOADED && offer->method != CMS_METHOD_RANDOMISED &&
+		   !offer->has_stock && !IsolationUsesXactSnapshot();
 }
 
 /* Whether the customer had received the offer before: how the next is guessed. */
@@ -525,6 +535,14 @@ add_receipt_params(const CmsOffer *offer, const char *customer, CmsParams *param
 									 : (Datum) 0,
 			  offer->nexclusions == 0);
 	cms_param_bool(params, offer->min_days_between_issues > 0);
+}
+
+static void
+take_back_all(CmsIssue *issue)
+{
+	for (int i = issue->nlines - 1; i >= 0; i--)
+		if (issue->lines[i]->reason == CMS_OK && !issue->lines[i]->replayed)
+			cms_issue_code_take_back(issue, i);
 }
 
 /*

@@ -248,6 +248,9 @@ issue(CmsBulk *bulk)
 	for (int i = write.written; i < work->nchosen; i++)
 		bulk->reasons[work->chosen[i]] = CMS_NO_CODES_LEFT;
 
+	/* see issue.c */
+	if (write.written > 0 && !cms_offer_stands(offer))
+		return AGAIN;
 	/* last, because everybody who issues waits for this row from here on */
 	count.issued = write.written;
 	if (count.issued > 0 && !cms_counter_add(offer, &count))

@@ -29,6 +29,7 @@ typedef struct CmsIssue
 	bool is_issued;        /* a coupon at least */
 	bool claim_may_go;     /* nothing was issued, so the claim could be released meanwhile */
 	bool claim_gone;       /* it was */
+	bool rules_gone;       /* by which the lines were judged */
 	CmsStock stock;        /* with use_stock */
 	bool may_guess;        /* that the customer has received nothing yet, see there */
 	CmsReserved *reserved; /* of many lines; NULL: each is looked for */

@@ -84,6 +84,15 @@ cms_unlock_slot(int org, int64 offer_id, int slot)
 	LockRelease(&tag, ExclusiveLock, false);
 }
 
+bool
+cms_holds_slot(int org, int64 offer_id, int slot)
+{
+	LOCKTAG tag;
+
+	slot_tag(&tag, org, offer_id, slot);
+	return CMS_LOCK_HELD_BY_ME(&tag, ExclusiveLock);
+}
+
 static inline void
 job_tag(LOCKTAG *tag, int org, int64 job_id)
 {

@@ -33,6 +33,8 @@ extern void cms_unlock(int org, int what, LOCKMODE mode);
 extern void cms_lock_slot(int org, int64 offer_id, int slot);
 extern bool cms_try_lock_slot(int org, int64 offer_id, int slot);
 extern void cms_unlock_slot(int org, int64 offer_id, int slot);
+/* whether this transaction does */
+extern bool cms_holds_slot(int org, int64 offer_id, int slot);
 /*
  * Of a job: held by the session that runs it, over the ends of transactions, until it is given
  * back. False: another session has it.

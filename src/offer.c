@@ -8,6 +8,8 @@
  */
 #include "cms.h"
 
+#include "access/xact.h"
+
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -122,6 +124,13 @@ enum
 
 static CmsPlan version = {
 	"SELECT v.version FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = $2",
+	2,
+	{INT4OID, INT8OID},
+	.is_hot = true};
+
+/* and who has raised it */
+static CmsPlan version_and_writer = {
+	"SELECT v.version, v.xmin FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = $2",
 	2,
 	{INT4OID, INT8OID},
 	.is_hot = true};
@@ -303,6 +312,25 @@ cms_offer_version(int org, int64 offer_id, bool read_only)
 	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
 
 	return cms_plan_run(&version, values, NULL, read_only) == 0 ? 0 : cms_row_int64(0, 1, 0);
+}
+
+bool
+cms_offer_stands(const CmsOffer *offer)
+{
+	Datum values[] = {Int32GetDatum(offer->org), Int64GetDatum(offer->offer_id)};
+	bool is_there = cms_plan_run_latest(&version_and_writer, values, NULL) == 1;
+	bool isnull;
+
+	if (offer->version == (is_there ? cms_row_int64(0, 1, 0) : 0))
+		return true;
+	/* what this transaction changes itself, perhaps by somebody's trigger, is no reason to decide again */
+	if (is_there &&
+		TransactionIdIsCurrentTransactionId(DatumGetTransactionId(cms_row_value(0, 2, &isnull))))
+		return true;
+	/* which would show what was there before, and not what others did by the new rules */
+	if (IsolationUsesXactSnapshot())
+		cms_plan_conflict("change of the offer");
+	return false;
 }
 
 /* The first row, if there is one. Running a statement ends in the context of SPI. */

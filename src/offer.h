@@ -151,6 +151,8 @@ extern const CmsOffer *cms_offer_get(int org, int64 offer_id, bool read_only);
 extern CmsOffer *cms_offer_compile(int org, int64 offer_id, bool read_only);
 /* of now; 0: it has none */
 extern int64 cms_offer_version(int org, int64 offer_id, bool read_only);
+/* whether nobody else has changed it since; under a fixed snapshot error 40001 if somebody has */
+extern bool cms_offer_stands(const CmsOffer *offer);
 /* SPI_connect at the start of a call that uses offers; the call ends with SPI_finish */
 extern void cms_call_begin(void);
 extern bool cms_offer_lists(const CmsListed *list, int count, char kind, const char *value);
