@@ -207,6 +207,11 @@ answer_again(Confirmation *c)
 	CmsUse *use = &c->use;
 	Datum values[] = {Int32GetDatum(use->org), Int64GetDatum(c->hold.redemption_id)};
 
+	if (c->hold.reversed)
+	{
+		use->reason = CMS_ALREADY_REVERSED;
+		return;
+	}
 	if (cms_plan_run(&find_redemption, values, NULL, false) == 0)
 		elog(ERROR, "redemption " INT64_FORMAT " vanished", c->hold.redemption_id);
 
@@ -217,11 +222,6 @@ answer_again(Confirmation *c)
 	{
 		use->reason = CMS_BILL_CONFLICT;
 		c->message = "The hold is confirmed already, with another bill reference or amount.";
-		return;
-	}
-	if (c->hold.reversed)
-	{
-		use->reason = CMS_ALREADY_REVERSED;
 		return;
 	}
 	use->replayed = true;

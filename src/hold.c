@@ -277,17 +277,17 @@ answer_again(Holding *h)
 	if (!read_before(h) ||
 		(before->status == CMS_HOLD_HELD && before->expires_at <= use->request.at))
 		return false;
+	if (before->reversed)
+	{
+		use->reason = CMS_ALREADY_REVERSED;
+		return true;
+	}
 	if (!cms_use_same_request(
 			use, before->bill_amount, before->customer, before->store, before->till, false))
 	{
 		use->reason = CMS_BILL_CONFLICT;
 		h->message =
 			"This order has held the coupon before, with another customer, amount, store or till.";
-		return true;
-	}
-	if (before->reversed)
-	{
-		use->reason = CMS_ALREADY_REVERSED;
 		return true;
 	}
 	use->replayed = true;

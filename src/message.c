@@ -25,8 +25,10 @@ cms_message_of_use(CmsReason reason, const CmsOffer *offer, const CmsVerdict *ve
 		case CMS_OFFER_EXPIRED:
 			return psprintf("The offer ended on %s.", day_text(offer->last_day));
 		case CMS_NOT_STARTED:
-			return psprintf("The coupon can be redeemed from %s.",
-							instant_text(verdict->next_allowed_at, offer->zone));
+			if (verdict->has_next)
+				return psprintf("The coupon can be redeemed from %s.",
+								instant_text(verdict->next_allowed_at, offer->zone));
+			return NULL;
 		case CMS_ALREADY_REDEEMED:
 			return verdict->is_held ? pstrdup("The coupon is held for an order.") : NULL;
 		case CMS_COUPON_LIMIT:
@@ -36,8 +38,10 @@ cms_message_of_use(CmsReason reason, const CmsOffer *offer, const CmsVerdict *ve
 					: "The coupon can be redeemed %d times and has been.",
 				offer->max_uses_per_coupon);
 		case CMS_GAP_TOO_SHORT:
-			return psprintf("The customer can redeem this offer again from %s.",
-							instant_text(verdict->next_allowed_at, offer->zone));
+			if (verdict->has_next)
+				return psprintf("The customer can redeem this offer again from %s.",
+								instant_text(verdict->next_allowed_at, offer->zone));
+			return NULL;
 		case CMS_TIME_NOT_ALLOWED:
 			if (verdict->has_next)
 				return psprintf("The offer cannot be redeemed at this time; the next is %s.",

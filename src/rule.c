@@ -27,6 +27,7 @@ discount_of(const CmsOffer *offer, const CmsUseRequest *request, CmsVerdict *ver
 static bool line_is_eligible(const CmsOffer *offer, const CmsItem *line);
 static void tell_next(const CmsOffer *offer, const CmsCoupon *coupon, const CmsUseRequest *request,
 					  const CmsUsage *usage, CmsVerdict *verdict);
+static bool is_over(const CmsOffer *offer, const CmsCoupon *coupon, TimestampTz at);
 static bool has_started(const CmsOffer *offer, const CmsCoupon *coupon, TimestampTz at);
 static DateADT first_day(const CmsOffer *offer, const CmsCoupon *coupon);
 
@@ -57,9 +58,7 @@ rule_validity(const CmsOffer *offer, const CmsCoupon *coupon, const CmsUseReques
 		refuse(verdict, CMS_COUPON_REVOKED);
 	if (!coupon->issued && !usage->may_receive)
 		refuse(verdict, CMS_NOT_ISSUED);
-	/* coupons may outlive the offer, but none of a common code comes into being after it */
-	if ((offer->end_binds_coupons || (offer->has_end && coupon->shared && !coupon->issued)) &&
-		request->at >= offer->ends_at)
+	if (is_over(offer, coupon, request->at))
 		refuse(verdict, CMS_OFFER_EXPIRED);
 	if (coupon->has_own_end && request->at >= coupon->expires_at)
 		refuse(verdict, CMS_COUPON_EXPIRED);
@@ -69,6 +68,14 @@ rule_validity(const CmsOffer *offer, const CmsCoupon *coupon, const CmsUseReques
 	if (!offer->anyone_may_redeem && coupon->holder != NULL &&
 		!cms_text_equal(coupon->holder, request->customer))
 		refuse(verdict, CMS_NOT_THE_HOLDER);
+}
+
+/* Coupons may outlive the offer, but none of a common code comes into being after it. */
+static bool
+is_over(const CmsOffer *offer, const CmsCoupon *coupon, TimestampTz at)
+{
+	return (offer->end_binds_coupons || (offer->has_end && coupon->shared && !coupon->issued)) &&
+		   at >= offer->ends_at;
 }
 
 /* F26, F27, F28: how often was it used? */
@@ -219,29 +226,33 @@ line_is_eligible(const CmsOffer *offer, const CmsItem *line)
 		   cms_offer_lists(offer->products, offer->nproducts, 'B', line->brand);
 }
 
-/* The refusal that comes first tells when it ends, if it does. */
+/*
+ * F25, F27, F31: if the refusal that comes first is one of the calendar, the first moment at which none
+ * of these is in the way, if the coupon still stands then.
+ */
 static void
 tell_next(const CmsOffer *offer, const CmsCoupon *coupon, const CmsUseRequest *request,
 		  const CmsUsage *usage, CmsVerdict *verdict)
 {
-	switch (cms_rule_first(verdict->reasons))
-	{
-		case CMS_NOT_STARTED:
-			verdict->next_allowed_at = cms_day_begin(first_day(offer, coupon), offer->zone);
-			break;
-		case CMS_GAP_TOO_SHORT:
-			verdict->next_allowed_at = cms_day_begin(
-				cms_local_date(usage->nearest_use, offer->zone) + offer->min_days_between_uses,
-				offer->zone);
-			break;
-		case CMS_TIME_NOT_ALLOWED:
-			verdict->next_allowed_at =
-				cms_windows_next_open(offer->windows, offer->nwindows, request->at, offer->zone);
-			break;
-		default:
-			return;
-	}
-	verdict->has_next = !TIMESTAMP_NOT_FINITE(verdict->next_allowed_at);
+	CmsReason first = cms_rule_first(verdict->reasons);
+	TimestampTz next = request->at;
+
+	if (first != CMS_NOT_STARTED && first != CMS_GAP_TOO_SHORT && first != CMS_TIME_NOT_ALLOWED)
+		return;
+	if ((verdict->reasons & CMS_REASON_BIT(CMS_NOT_STARTED)) != 0)
+		next = Max(next, cms_day_begin(first_day(offer, coupon), offer->zone));
+	if (usage->has_near_use)
+		next = Max(next,
+				   cms_day_begin(cms_local_date(usage->nearest_use, offer->zone) +
+									 offer->min_days_between_uses,
+								 offer->zone));
+	if (offer->nwindows > 0 && !TIMESTAMP_NOT_FINITE(next))
+		next = cms_windows_next_open(offer->windows, offer->nwindows, next - 1, offer->zone);
+	if (TIMESTAMP_NOT_FINITE(next) || is_over(offer, coupon, next) ||
+		(coupon->has_own_end && next >= coupon->expires_at))
+		return;
+	verdict->next_allowed_at = next;
+	verdict->has_next = true;
 }
 
 /* F25. Without a rule about its first day, a coupon can be redeemed from the moment of its issue. */

@@ -229,6 +229,12 @@ cms_use_replay(CmsUse *use)
 
 	Numeric bill_amount = cms_row_numeric(0, 4);
 
+	/* whatever the bill is now: what it did is taken back */
+	if (cms_row_bool(0, 9, false))
+	{
+		use->reason = CMS_ALREADY_REVERSED;
+		return true;
+	}
 	if (!cms_use_same_request(use,
 							  bill_amount,
 							  cms_row_text(0, 3),
@@ -237,11 +243,6 @@ cms_use_replay(CmsUse *use)
 							  cms_row_bool(0, 10, false)))
 	{
 		use->reason = CMS_BILL_CONFLICT;
-		return true;
-	}
-	if (cms_row_bool(0, 9, false))
-	{
-		use->reason = CMS_ALREADY_REVERSED;
 		return true;
 	}
 	use->replayed = true;
@@ -546,7 +547,8 @@ cms_use_end(CmsUse *use, const char *action, bool read_only)
 		return;
 	attempt.action = action;
 	/* comes before the rules; whose coupon it is counts all the same */
-	if (use->reason == CMS_BILL_CONFLICT && offer != NULL && !is_for_anyone(use) &&
+	if ((use->reason == CMS_BILL_CONFLICT || use->reason == CMS_ALREADY_REVERSED) &&
+		offer != NULL && !is_for_anyone(use) &&
 		!cms_text_equal(use->found.coupon.holder, use->request.customer))
 		use->verdict.reasons |= CMS_REASON_BIT(CMS_NOT_THE_HOLDER);
 	use->reason = cms_attempt_refused(&attempt,

@@ -1,11 +1,50 @@
 -- F27: days between two redemptions of an offer by one customer.
 BEGIN;
-SELECT plan(45);
+SELECT plan(56);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 
 CREATE FUNCTION next_of(code text, customer text, at timestamptz) RETURNS timestamptz
 LANGUAGE sql AS $$ SELECT next_allowed_at FROM cms_check(code, customer, 100, at => at) $$;
+
+-- what is told is a day on which it is possible: with the gap, the first day and the windows, before the end
+CREATE FUNCTION told(code text, customer text, at timestamptz) RETURNS text
+LANGUAGE sql AS $$
+	SELECT concat_ws(' | ', r.reason, r.message, r.next_allowed_at AT TIME ZONE 'Asia/Kolkata') FROM cms_check(code, customer, 100, at => at) r
+$$;
+CREATE FUNCTION told_of(name text, settings jsonb, windows int[], at timestamptz, used timestamptz DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM make_offer(name, '{"max_uses_per_coupon": null}' || settings);
+	INSERT INTO cms.offer_window (offer_id, weekdays, from_time) SELECT o(name), windows, '18:00' WHERE windows IS NOT NULL;
+	PERFORM issue_of(name, 'ann', '2026-05-20 10:00 Asia/Kolkata');
+	IF used IS NOT NULL THEN
+		PERFORM use_of(code_of(name, 'ann'), 'ann', used);
+	END IF;
+	RETURN told(code_of(name, 'ann'), 'ann', at);
+END
+$$;
+\set gap '''{"min_days_between_uses": 30, "expires_on": "2026-06-30"}'''
+SELECT is(told_of('gap in the end', :gap, NULL, '2026-06-21 12:00 Asia/Kolkata', '2026-06-20 12:00 Asia/Kolkata'),
+	'GAP_TOO_SHORT | The customer used this offer too short a time ago.', 'no day after the end of the offer');
+SELECT is(told_of('gap before the end', :gap, NULL, '2026-06-02 12:00 Asia/Kolkata', '2026-05-31 12:00 Asia/Kolkata'),
+	'GAP_TOO_SHORT | The customer can redeem this offer again from 2026-06-30. | 2026-06-30 00:00:00', 'the last day is one');
+SELECT is(told_of('gap in the coupon', '{"min_days_between_uses": 30, "coupon_expiry_type": "DAYS", "coupon_expiry_value": 20}', NULL, '2026-05-23 12:00 Asia/Kolkata', '2026-05-22 12:00 Asia/Kolkata'),
+	'GAP_TOO_SHORT | The customer used this offer too short a time ago.', 'nor after the end of the coupon');
+SELECT is(told_of('outlives', '{"min_days_between_uses": 30, "coupon_expiry_type": "DAYS", "coupon_expiry_value": 60, "outlives_offer": true, "expires_on": "2026-05-31"}', NULL,
+	'2026-05-23 12:00 Asia/Kolkata', '2026-05-22 12:00 Asia/Kolkata'), 'GAP_TOO_SHORT | The customer can redeem this offer again from 2026-06-21. | 2026-06-21 00:00:00', 'unless coupons outlive it');
+SELECT is(told_of('gap and window', '{"min_days_between_uses": 2}', '{7}', '2026-06-15 20:00 Asia/Kolkata', '2026-06-14 20:00 Asia/Kolkata'),
+	'GAP_TOO_SHORT | The customer can redeem this offer again from 2026-06-21 18:00. | 2026-06-21 18:00:00', 'the next Sunday evening');
+SELECT is(told_of('window and end', '{"expires_on": "2026-06-12"}', '{7}', '2026-06-09 12:00 Asia/Kolkata'), 'TIME_NOT_ALLOWED | The coupon is not valid at this time.', 'no Sunday comes any more');
+SELECT is(told_of('window today', '{"expires_on": "2026-06-14"}', '{7}', '2026-06-14 12:00 Asia/Kolkata'),
+	'TIME_NOT_ALLOWED | The offer cannot be redeemed at this time; the next is 2026-06-14 18:00. | 2026-06-14 18:00:00', 'one does');
+SELECT is(told_of('start and end', '{"starts_after_days": 30, "expires_on": "2026-06-10"}', NULL, '2026-06-01 12:00 Asia/Kolkata'), 'NOT_STARTED | The coupon cannot be redeemed yet.', 'ends before it starts');
+SELECT is(told_of('start', '{"starts_after_days": 30}', NULL, '2026-06-01 12:00 Asia/Kolkata'),
+	'NOT_STARTED | The coupon can be redeemed from 2026-06-19. | 2026-06-19 00:00:00', 'starts');
+SELECT is(told_of('start and window', '{"starts_on": "2026-06-15"}', '{7}', '2026-06-01 12:00 Asia/Kolkata'),
+	'NOT_STARTED | The coupon can be redeemed from 2026-06-21 18:00. | 2026-06-21 18:00:00', 'starts with a Sunday evening');
+SELECT is(told_of('all', '{"starts_on": "2026-06-15", "min_days_between_uses": 5}', '{1,7}', '2026-06-01 12:00 Asia/Kolkata'),
+	'NOT_STARTED | The coupon can be redeemed from 2026-06-15 18:00. | 2026-06-15 18:00:00', 'or that of the day itself');
 
 -- 7 days: on day 3 refused with the date it becomes possible, on day 7 accepted
 SELECT make_offer('week', '{"max_uses_per_coupon": null, "min_days_between_uses": 7}');

@@ -2,7 +2,7 @@
 -- what an outsider is told.
 BEGIN;
 \ir lib/scene.psql
-SELECT plan(112);
+SELECT plan(115);
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
 
 SELECT play_org('Asia/Kolkata');
@@ -179,6 +179,10 @@ SELECT is(try('MINE', 'ann', amount => 10), 'BILL_TOO_SMALL offer coupon', 'as e
 -- that a code was used on a bill is not told either, nor guessed while blocked
 SELECT is(try('MINE', 'bob', bill => 'OK'), 'CODE_NOT_FOUND', 'nor that somebody else used a code on the bill');
 SELECT is(recorded(), 'REDEEM ENDED OFFER_EXPIRED, REDEEM MINE BILL_TOO_SMALL, REDEEM MINE BILL_CONFLICT unknown', 'but recorded');
+SELECT is((SELECT reversed FROM cms_reverse((SELECT r.redemption_id FROM cms.redemption r JOIN cms.coupon c USING (org_id, coupon_id) WHERE c.code = 'MINE' AND r.bill_ref = 'B2'), at => :t)), true,
+	'a use is reversed');
+SELECT is(try('MINE', 'bob', bill => 'B2') || ', ' || try('MINE', 'ann', bill => 'B2'), 'CODE_NOT_FOUND, ALREADY_REVERSED offer coupon', 'which the holder is told only');
+SELECT is(recorded(), 'REDEEM MINE ALREADY_REVERSED unknown, REDEEM MINE ALREADY_REVERSED', 'and both are recorded');
 SELECT set_org('max_failed_attempts', '1');
 SELECT is(try('NONE', 'bob') || ', ' || try('MINE', 'bob', bill => 'OK'), 'CODE_NOT_FOUND, TOO_MANY_ATTEMPTS next', 'nor to be found out while blocked');
 SELECT is(try('MINE', 'ann', bill => 'OK', amount => 60), 'BILL_CONFLICT offer coupon', 'the holder is told of the conflict');

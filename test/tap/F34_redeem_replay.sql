@@ -1,6 +1,6 @@
 -- F34: the reference of the bill: repeated calls, conflicts, and what is recorded.
 BEGIN;
-SELECT plan(66);
+SELECT plan(68);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -71,6 +71,8 @@ SELECT is(answer(code_of('small', 'ann'), 'ann', 50, 'R1', 'S1'), 'BILL_CONFLICT
 -- after a reversal
 SELECT is((SELECT reversed FROM cms_reverse((SELECT redemption_id FROM cms.redemption WHERE bill_ref = 'R1'), at => :t)), true, 'the redemption is reversed');
 SELECT is(answer(code_of('small', 'ann'), 'ann', 150, 'R1', 'S2'), 'ALREADY_REVERSED', 'the same reference cannot be used again');
+SELECT is(answer(code_of('small', 'ann'), 'ann', 200, 'R1', 'S2'), 'ALREADY_REVERSED', 'nor with another amount');
+SELECT is(answer(code_of('small', 'ann'), 'bob', 150, 'R1', 'S2'), 'ALREADY_REVERSED', 'nor by another customer');
 SELECT is((SELECT redeemed FROM cms_redeem(code_of('small', 'ann'), 'ann', 150, 'R1', 'S2', at => :t)), false, 'and is not redeemed');
 SELECT is(answer(code_of('small', 'ann'), 'ann', 150, 'R2'), 'OK 10.00 140.00 0', 'another one can');
 

@@ -1,6 +1,6 @@
 -- F36: a use is reserved for an order for a limited time, then confirmed or released.
 BEGIN;
-SELECT plan(237);
+SELECT plan(239);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -86,6 +86,8 @@ SELECT is((SELECT reversed FROM cms.hold, cms_reverse(redemption_id, at => :late
 SELECT counted();
 SELECT is(confirm_of('all 1', :later), 'ALREADY_REVERSED', 'then it is not confirmed again');
 SELECT is(hold_of(code_of('all', 'ann', 1), 'ann', 'all 1', :later, store => 'S1'), 'ALREADY_REVERSED', 'nor held again');
+SELECT is(confirm_of('all 1', :later, 130, 'another bill'), 'ALREADY_REVERSED', 'nor for another bill');
+SELECT is(hold_of(code_of('all', 'ann', 1), 'ann', 'all 1', :later, 130), 'ALREADY_REVERSED', 'nor held for another amount');
 SELECT is(hold_of(code_of('all', 'ann', 1), 'ann', 'all 3', :later), 'OK', 'for another order it is');
 -- released
 SELECT is(release_of('all 3', :later), 'OK', 'a hold is released');
