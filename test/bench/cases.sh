@@ -59,6 +59,16 @@ case_exact() {
 	finish exact refusals
 }
 
+# What it costs to reserve a use for an order first: two calls in place of one, each in a transaction of its own.
+case_hold() {
+	local part=$((calls / 2))
+	make_database bench_hold
+	make_group held 100 $((rounds * part * 2)) '' 'max_redemptions => 1000000, max_uses_per_customer => 5'
+	start_clean
+	interleave hold "$clients" off $part 'cms|redeem|held|100|redeemed at once' 'cms|hold|held|100|held, then confirmed'
+	finish hold
+}
+
 case_check() {
 	make_database bench_check
 	make_group check 100 20000 floor
