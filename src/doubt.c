@@ -219,7 +219,12 @@ doubt_discount(Doubts *doubts)
 			  "The cap of %s is below the discount of %s: never more than the cap is given.",
 			  cms_words_money(cap, draft->currency),
 			  cms_words_money(value, draft->currency));
-	given = fixed ? cms_money_discount(false, value, cap, value, draft->minor_units) : value;
+	/* of a bill that is no bound itself, even when rounded up */
+	given =
+		fixed
+			? cms_money_discount(
+				  false, value, cap, cms_money_add(value, int64_to_numeric(1)), draft->minor_units)
+			: value;
 	if (fixed && cms_money_compare(given, cms_money_zero()) == 0)
 		doubt(doubts,
 			  "discount_value",

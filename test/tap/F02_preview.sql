@@ -1,6 +1,6 @@
 -- F2: what an offer would do, in plain words, and everything that is wrong with it, before it is saved.
 BEGIN;
-SELECT plan(143);
+SELECT plan(150);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 
@@ -261,6 +261,19 @@ SELECT is(said('{"expires_on": "30.2.2026"}', only_field => 'expires_on'), NULL,
 SELECT is(said('{"offer_window": [{"weekdays": [8]}, {"weekdays": [2]}]}', only_field => 'offer_window'), 'Only on Tuesday.', 'nor a window');
 SELECT make_offer('pool', '{"code_method": "UPLOADED", "max_issued": 5}');
 SELECT is(string_agg(field, ' '), 'max_issued', 'a pool that is too small') FROM cms_preview_offer(o('pool')) WHERE kind = 'WARNING';
+
+-- the amount that redeeming gives, rounded as F32 says
+SELECT is(said(s::jsonb, 'WARNING'), wanted, coalesce(wanted, 'nothing') || ': ' || s) FROM (VALUES
+	('{"discount_value": 1.005}', 'The discount of ₹1.005 is rounded to ₹1.01.'),
+	('{"discount_value": 1.0049}', 'The discount of ₹1.0049 is rounded to ₹1.'),
+	('{"discount_value": 0.005}', 'The discount of ₹0.005 is rounded to ₹0.01.'),
+	('{"discount_value": 0.0049}', 'The discount of ₹0.0049 is rounded to nothing.'),
+	('{"discount_value": 1.005, "max_discount_total": 1.00}', 'The discount of ₹1.005 is rounded to ₹1.01. The budget of ₹1 is not enough for one discount of ₹1.01.')) t (s, wanted);
+SELECT play_org('Asia/Tokyo', 'JPY', 0);
+SELECT is(said('{"discount_value": 275.5}', 'WARNING'), 'The discount of ¥275.50 is rounded to ¥276.', 'of a currency without decimals');
+SELECT play_org('Asia/Kuwait', 'KWD', 3);
+SELECT is(said('{"discount_value": 1.2345}', 'WARNING'), 'The discount of KWD 1.2345 is rounded to KWD 1.235.', 'and of one with three');
+SELECT back_to_org('Asia/Kolkata');
 
 -- ---- a saved offer ---------------------------------------------------------------------------------------------
 SELECT is((SELECT string_agg(message, ' ' ORDER BY line) FROM cms_preview_offer(o('edited')) WHERE kind = 'SUMMARY'),
