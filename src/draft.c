@@ -132,10 +132,7 @@ cms_draft_begin(CmsDraft *draft, int org, int64 offer_id, TimestampTz at)
 	draft->offer_id = offer_id;
 	draft->at = at;
 	if (cms_plan_run(&read_org, values, NULL, true) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("org %d does not exist", org),
-				 errhint("Name an org of cms.org.")));
+		cms_org_unknown(org);
 	draft->zone = cms_zone(cms_row_text(0, 1));
 	draft->currency = cms_row_text(0, 2);
 	draft->minor_units = cms_row_int32(0, 3, 2);

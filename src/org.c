@@ -209,6 +209,15 @@ cms_org_require(int org)
 				 cms_org_caller_name())));
 }
 
+void
+cms_org_unknown(int org)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("org %d does not exist", org),
+			 errhint("Name an org of cms.org.")));
+}
+
 int
 cms_org_default(void)
 {

@@ -28,6 +28,8 @@ extern bool cms_org_caller_only_sweeps(void);
 extern void cms_org_require_present(TimestampTz at);
 /* error 42501 unless the caller may act for the org; cached per backend */
 extern void cms_org_require(int org);
+/* error 22023: what a superuser or a member of cms_admin named, who may act for any number */
+pg_noreturn extern void cms_org_unknown(int org);
 /* the org of a call that names none: cms.org, else the only one; MS002, 42501 */
 extern int cms_org_default(void);
 

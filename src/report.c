@@ -22,6 +22,7 @@
 #include "calendar.h"
 #include "money.h"
 #include "offer.h"
+#include "org.h"
 #include "plan.h"
 #include "report.h"
 #include "text.h"
@@ -178,7 +179,7 @@ read_org(CmsReport *report, int org)
 	Datum values[] = {Int32GetDatum(org)};
 
 	if (cms_plan_run(&find_org, values, NULL, true) == 0)
-		elog(ERROR, "org %d is gone", org);
+		cms_org_unknown(org);
 	report->org_name = cms_row_text(0, 1);
 	report->currency = cms_row_text(0, 2);
 	report->minor_units = cms_row_int32(0, 3, 0);

@@ -1,6 +1,6 @@
 -- The page of cms_report: its numbers, what it makes of hostile texts, how large it gets, and for whom.
 -- What it looks like is for people to judge.
-SELECT plan(41);
+SELECT plan(43);
 
 INSERT INTO cms.org (org_id, name, time_zone, currency) VALUES
 	(481, E'<script>alert("o''rg") & co</script>', 'Asia/Kolkata', 'INR'), (482, 'Nothing yet', 'Pacific/Apia', 'USD'),
@@ -112,6 +112,9 @@ SELECT ok(html NOT LIKE '%numbers of days as of%', 'and is as of now') FROM page
 -- ---- calls that make no sense, and callers --------------------------------------------------------------------
 SELECT throws_ok($$SELECT cms.cms_report('2030-02-02', '2030-02-01')$$, '22023', NULL, 'the last day before the first');
 SELECT throws_ok($$SELECT cms.cms_report('2000-01-01', '2030-02-01')$$, '22023', NULL, 'too many days');
+SELECT throws_ok('SELECT cms.cms_report(org => 4899)', '22023', 'org 4899 does not exist', 'an org that is none');
+SET cms.org = 4899;
+SELECT throws_ok('SELECT cms.cms_report()', '22023', 'org 4899 does not exist', 'also where the setting names it');
 CREATE ROLE f48_report_analyst IN ROLE cms_analyst;
 INSERT INTO cms.org_role VALUES (482, 'f48_report_analyst');
 GRANT ALL ON page TO f48_report_analyst;
