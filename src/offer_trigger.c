@@ -130,6 +130,7 @@ static CmsPlan remains[] = {
 
 static void stamp(CmsRecord *record);
 static void stamp_unless_given(CmsRecord *record, const char *column, Datum value);
+static void stamp_time_unless_given(CmsRecord *record, const char *column, TimestampTz now);
 static void check_lists(const CmsRecord *record);
 static bool turned_off(const CmsRecord *record, const char *column, const char *off);
 static void move_caps(const CmsRecord *record);
@@ -196,18 +197,18 @@ static void
 stamp(CmsRecord *record)
 {
 	Datum name = CStringGetTextDatum(cms_org_caller_name());
-	Datum now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
 
 	if (record->before != NULL)
 	{
 		cms_record_set(record, "modified_by", name, false);
-		cms_record_set(record, "modified_at", now, false);
+		cms_record_set(record, "modified_at", TimestampTzGetDatum(now), false);
 		return;
 	}
 	stamp_unless_given(record, "created_by", name);
-	stamp_unless_given(record, "created_at", now);
+	stamp_time_unless_given(record, "created_at", now);
 	stamp_unless_given(record, "modified_by", name);
-	stamp_unless_given(record, "modified_at", now);
+	stamp_time_unless_given(record, "modified_at", now);
 }
 
 static void
@@ -215,6 +216,14 @@ stamp_unless_given(CmsRecord *record, const char *column, Datum value)
 {
 	if (cms_record_isnull(record, column) || !superuser_arg(cms_org_caller()))
 		cms_record_set(record, column, value, false);
+}
+
+/* What tells when something was done is a time; offers are sorted by it, too. */
+static void
+stamp_time_unless_given(CmsRecord *record, const char *column, TimestampTz now)
+{
+	stamp_unless_given(record, column, TimestampTzGetDatum(now));
+	cms_record_time(record, column);
 }
 
 /* A list with rows that no longer count would restrict the offer in vain. */

@@ -410,6 +410,34 @@ cms_record_day(const CmsRecord *record, const char *column)
 	return true;
 }
 
+/* NULL passes, as of days. */
+bool
+cms_record_time(const CmsRecord *record, const char *column)
+{
+	bool isnull;
+	Datum value = cms_record_value(record, column, &isnull);
+	TimestampTz first = (date2j(1, 1, 1) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY;
+	TimestampTz end = (date2j(10000, 1, 1) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY;
+
+	if (isnull)
+		return true;
+	if (TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(value)))
+		return cms_record_refuse(record,
+								 ERRCODE_CHECK_VIOLATION,
+								 column,
+								 "Use a time, or leave it out for the present.",
+								 "%s must not be infinite",
+								 column);
+	if (DatumGetTimestampTz(value) < first || DatumGetTimestampTz(value) >= end)
+		return cms_record_refuse(record,
+								 ERRCODE_CHECK_VIOLATION,
+								 column,
+								 "Use a time in the years 1 to 9999.",
+								 "%s is out of range",
+								 column);
+	return true;
+}
+
 bool
 cms_record_fixed(const CmsRecord *record, const char *column, const char *hint)
 {

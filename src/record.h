@@ -85,6 +85,8 @@ extern bool cms_record_range(const CmsRecord *record, const char *column, int64 
 extern bool cms_record_amount(const CmsRecord *record, const char *column, bool zero_allowed);
 /* a day that every time zone can tell in hours: 0001-01-01 to 9999-12-31 */
 extern bool cms_record_day(const CmsRecord *record, const char *column);
+/* a time in the same years, by UTC */
+extern bool cms_record_time(const CmsRecord *record, const char *column);
 /* MS003 */
 extern bool cms_record_fixed(const CmsRecord *record, const char *column, const char *hint);
 

@@ -1,6 +1,6 @@
 -- F1: creating offers: defaults, what is filled, what is refused. Each kind of rule has its values in its own file.
 BEGIN;
-SELECT plan(94);
+SELECT plan(99);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -79,6 +79,9 @@ SELECT offer_refused(settings, names, settings::text, state) FROM (VALUES
 	('{"code_method": "UPLOADED", "code_prefix": "A"}', 'code_prefix', '23514'), ('{"code_charset": "KLINGON"}', 'code_charset', '23514')) v(settings, names, state);
 SELECT lives_ok($$ SELECT make_offer('longest', '{"code_length": 38, "code_prefix": "A", "code_suffix": "B"}') $$, 'forty characters are');
 SELECT is((SELECT length(code) FROM cms_issue(o('longest'), 'ann', at => :t)), 40, 'in a coupon');
+-- the stamps that a superuser may bring along
+SELECT offer_refused(jsonb_build_object(c, at), c, c || ' ' || at) FROM (VALUES ('created_at', 'infinity'), ('created_at', '-infinity'),
+	('modified_at', 'infinity'), ('modified_at', '10000-01-01 00:00 UTC'), ('created_at', '0001-12-31 23:59:59 BC UTC')) v(c, at);
 -- one name space of codes
 SELECT make_offer('common', '{"code_method": "COMMON", "common_code": "SAVE10"}');
 SELECT offer_refused('{"code_method": "COMMON", "common_code": " save10"}', 'SAVE10|common_code', 'a common code that another offer has', 'MS012');
