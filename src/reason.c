@@ -69,6 +69,7 @@ static const ReasonText reason_texts[] = {
 	REASON(CODE_INVALID, "The code has characters other than letters, digits, - and _."),
 	REASON(CODE_TOO_LONG, "The code has more than 40 characters."),
 	REASON(CODE_REPEATED, "The code came before in the same upload."),
+	REASON(CUSTOMER_INVALID, "The customer's id is longer than 1000 bytes."),
 	REASON(CODE_TAKEN, "The code belongs to another coupon."),
 	REASON(CODE_RESERVED, "The code is kept for a common or randomised offer."),
 

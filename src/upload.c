@@ -202,11 +202,7 @@ normalise(CmsUpload *upload, CmsUploadLine *lines, int nlines)
 			line->reason = CMS_CODE_REPEATED;
 		else if (line->reason == CMS_OK && line->customer != NULL &&
 				 strlen(line->customer) > CMS_ID_MAX_BYTES)
-		{
-			line->reason = CMS_CODE_INVALID;
-			line->message =
-				psprintf("The customer's id is longer than %d bytes.", CMS_ID_MAX_BYTES);
-		}
+			line->reason = CMS_CUSTOMER_INVALID;
 	}
 }
 

@@ -52,7 +52,7 @@ COMMENT ON FUNCTION cms.cms_upload_codes(bigint, text[], text[], text, text, tim
 'Loads existing codes into an UPLOADED offer, a row per line (F12). customer_ids, where given, is as
 long as codes; a line with a customer is an issue at the time "at", and every rule of issuing holds
 for it; one without goes into stock. Good lines load, the others say why: CODE_EMPTY, CODE_INVALID,
-CODE_TOO_LONG, CODE_REPEATED, CODE_TAKEN, CODE_RESERVED, then the reasons of cms_issue.
+CODE_TOO_LONG, CODE_REPEATED, CUSTOMER_INVALID, CODE_TAKEN, CODE_RESERVED, then the reasons of cms_issue.
 Errors: MS001 unknown offer, MS007 another code method, 22004 codes NULL, 22023 arrays of different
 length or more than one dimension.';
 

@@ -1,6 +1,6 @@
 -- F12: existing codes, from arrays, alone or with customers.
 BEGIN;
-SELECT plan(87);
+SELECT plan(91);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -94,6 +94,12 @@ SELECT is(upload('with', ARRAY['W7', 'W8'], ARRAY['', ' ']), 'OK OK', 'a blank c
 SELECT is((SELECT customer_id FROM cms.coupon WHERE code = 'W7'), NULL, 'its code is in stock');
 SELECT is(upload('with', ARRAY['X 1', 'SAVE', 'W1', 'W1', 'W9'], ARRAY['ann', 'ann', 'ann', 'cid', 'cid']),
 	'CODE_INVALID CODE_RESERVED CODE_TAKEN CODE_REPEATED OK', 'what is wrong with the code comes before the rules of issuing');
+SELECT is(upload('with', ARRAY['L1', 'L1', 'L 2', 'W1', 'SAVE', 'L3'], array_fill(repeat('x', 1001), ARRAY[6])),
+	'CUSTOMER_INVALID CODE_REPEATED CODE_INVALID CUSTOMER_INVALID CUSTOMER_INVALID CUSTOMER_INVALID', 'a customer that is none: the code is not to blame');
+SELECT is((SELECT message FROM cms_upload_codes(o('with'), ARRAY['L4'], ARRAY[repeat('é', 501)], at => :t)), 'The customer''s id is longer than 1000 bytes.', 'counted in bytes');
+INSERT INTO code_upload (offer_id, code, customer_id) VALUES (o('with'), 'L5', repeat('x', 1001));
+SELECT is((SELECT concat_ws(' ', loaded, rejected) FROM cms_load_codes_step(o('with'), at => :t)), '0 1', 'likewise through the view');
+SELECT is((SELECT concat_ws(' ', reason, message) FROM code_upload WHERE code = 'L5'), 'CUSTOMER_INVALID The customer''s id is longer than 1000 bytes.', 'which keeps the line');
 SELECT is((SELECT concat_ws(' ', customer_id, reason, message) FROM cms_upload_codes(o('with'), ARRAY['W10'], ARRAY['ann'], at => :t)),
 	'ann CUSTOMER_ISSUE_LIMIT A customer is given at most 3 coupons of this offer.', 'the row has the customer and the sentence of issuing');
 SELECT is((SELECT count(*) FROM cms.coupon WHERE code = 'W10'), 0::bigint, 'a code that was not issued is not kept');
