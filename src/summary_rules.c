@@ -98,10 +98,12 @@ say_codes(CmsSummary *summary)
 		cms_summary_say(
 			summary,
 			"delivery",
-			"A third party gives the codes out: whoever brings one may redeem it, issued or not.");
+			cms_draft_is(draft, "code_method", "COMMON")
+				? "A third party gives the code out: it may be redeemed without having been issued."
+				: "A third party gives the codes out: they may be redeemed without having been issued.");
 }
 
-/* F10, F15, F17, F18 */
+/* F10, F15 to F18 */
 static void
 say_who_receives(CmsSummary *summary)
 {
@@ -109,15 +111,17 @@ say_who_receives(CmsSummary *summary)
 	const CmsDraftList *audience = &draft->lists[CMS_DRAFT_AUDIENCE];
 	int64 most;
 	int64 days;
+	/* limits per customer do not hold for what it gives out, but nobody has a common code twice */
+	bool third_party = cms_draft_is(draft, "delivery", "THIRD_PARTY");
 	char *each = "Any number of coupons per customer";
 
 	if (cms_draft_is(draft, "code_method", "COMMON"))
 		each = "One coupon per customer";
-	else if (cms_draft_int(draft, "max_issued_per_customer", &most))
+	else if (!third_party && cms_draft_int(draft, "max_issued_per_customer", &most))
 		each = most == 0   ? "No coupon for any customer"
 			   : most == 1 ? "One coupon per customer"
 						   : psprintf("At most %s coupons per customer", cms_words_number(most));
-	if (cms_draft_int(draft, "min_days_between_issues", &days) && days > 0)
+	if (!third_party && cms_draft_int(draft, "min_days_between_issues", &days) && days > 0)
 		each = psprintf("%s, %s",
 						each,
 						days == 1 ? "one a day"
@@ -183,15 +187,22 @@ say_issue_limits(CmsSummary *summary)
 						cms_words_count(most, "coupon", "coupons"));
 }
 
-/* F24 */
+/* F16, F24: of a third party's codes those that were uploaded or issued with a customer have a holder */
 static void
 say_who_redeems(CmsSummary *summary)
 {
-	cms_summary_say(summary,
-					"anyone_may_redeem",
-					cms_draft_true(summary->draft, "anyone_may_redeem")
-						? "Anyone who has the code may redeem it."
-						: "Only the customer who holds a coupon may redeem it.");
+	const CmsDraft *draft = summary->draft;
+	const char *who = "Only the customer who holds a coupon may redeem it.";
+
+	if (cms_draft_true(draft, "anyone_may_redeem"))
+		who = "Anyone who has the code may redeem it.";
+	else if (cms_draft_is(draft, "delivery", "THIRD_PARTY"))
+		who =
+			cms_draft_is(draft, "code_method", "COMMON")
+				? "Whoever brings the code may redeem it."
+				: "Whoever brings a code may redeem it, unless it is a customer's: then only that "
+				  "customer.";
+	cms_summary_say(summary, "anyone_may_redeem", "%s", who);
 }
 
 /* F26, F27, F37 */

@@ -1,6 +1,6 @@
 -- F2: what an offer would do, in plain words, and everything that is wrong with it, before it is saved.
 BEGIN;
-SELECT plan(150);
+SELECT plan(155);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 
@@ -70,7 +70,12 @@ SELECT is(said(s::jsonb, only_field => f), wanted, f || ': ' || s) FROM (VALUES
 	('{"starts_after_days": 1}', 'starts_on', 'A coupon can be used from the day after its issue.'),
 	('{"starts_after_days": 3, "starts_on": "2026-06-15"}', 'starts_on', 'A coupon can be used from 3 days after its issue and not before 15 June 2026.'),
 	('{"code_method": "COMMON", "common_code": " hello "}', 'code_method', 'All customers have the same code, HELLO.'),
-	('{"code_method": "UPLOADED", "delivery": "THIRD_PARTY"}', 'delivery', 'A third party gives the codes out: whoever brings one may redeem it, issued or not.'),
+	('{"code_method": "UPLOADED", "delivery": "THIRD_PARTY"}', 'delivery', 'A third party gives the codes out: they may be redeemed without having been issued.'),
+	('{"code_method": "UPLOADED", "delivery": "THIRD_PARTY"}', 'anyone_may_redeem', 'Whoever brings a code may redeem it, unless it is a customer''s: then only that customer.'),
+	('{"delivery": "THIRD_PARTY", "anyone_may_redeem": true}', 'anyone_may_redeem', 'Anyone who has the code may redeem it.'),
+	('{"code_method": "COMMON", "common_code": "HELLO", "delivery": "THIRD_PARTY"}', 'delivery', 'A third party gives the code out: it may be redeemed without having been issued.'),
+	('{"code_method": "COMMON", "common_code": "HELLO", "delivery": "THIRD_PARTY"}', 'anyone_may_redeem', 'Whoever brings the code may redeem it.'),
+	('{"delivery": "THIRD_PARTY", "max_issued_per_customer": 1, "min_days_between_issues": 5}', 'max_issued_per_customer', 'Any number of coupons per customer.'),
 	('{"code_method": "RANDOMISED", "sample_code": "TEST12345"}', 'code_method', 'Each coupon has a code of its own: TEST and 5 random letters or digits.'),
 	('{"code_method": "RANDOMISED", "sample_code": "12345"}', 'code_method', 'Each coupon has a code of its own: 12 and 3 random digits.'),
 	('{"code_prefix": "sp-", "code_charset": "NUMERIC", "code_length": 8, "code_suffix": "z"}', 'code_method',

@@ -1,6 +1,6 @@
 -- F16: codes that a third party hands out are redeemable without having been issued.
 BEGIN;
-SELECT plan(39);
+SELECT plan(43);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -31,6 +31,12 @@ SELECT is(use_of('in-1', 'ann', :t), 'OK', 'unless its delivery is changed');
 SELECT make_offer('generated', '{"delivery": "THIRD_PARTY"}');
 SELECT is(cms_generate_codes(o('generated'), 2, :t), 2::bigint, 'codes made for a third party');
 SELECT is(use_of(code, 'ann', :t), 'OK', 'are used by anyone') FROM cms.coupon WHERE offer_id = o('generated');
+SELECT counted();
+
+SELECT make_offer('word', '{"code_method": "COMMON", "common_code": "WORD", "delivery": "THIRD_PARTY"}');
+SELECT is(use_of('word', 'ann', :t), 'OK', 'a common code is used by whoever brings it');
+SELECT is(use_of('word', 'bob', :t), 'OK', 'and by the next');
+SELECT is(use_of('word', NULL, :t), 'OK', 'also by somebody without a name');
 SELECT counted();
 
 -- several uses
