@@ -32,11 +32,27 @@ cms_message_of_use(CmsReason reason, const CmsOffer *offer, const CmsVerdict *ve
 		case CMS_ALREADY_REDEEMED:
 			return verdict->is_held ? pstrdup("The coupon is held for an order.") : NULL;
 		case CMS_COUPON_LIMIT:
+			/* of a limit of 0 nothing has been used up, here and below */
+			if (offer->max_uses_per_coupon == 0)
+				return pstrdup("The offer does not let its coupons be redeemed.");
 			return psprintf(
 				verdict->is_held
 					? "The coupon can be redeemed %d times; those left are held for orders."
 					: "The coupon can be redeemed %d times and has been.",
 				offer->max_uses_per_coupon);
+		case CMS_CUSTOMER_LIMIT:
+			if (offer->max_uses_per_customer == 0 || offer->max_uses_per_customer_and_coupon == 0)
+				return pstrdup("The offer does not let customers redeem its coupons.");
+			return NULL;
+		case CMS_OFFER_LIMIT:
+			if (offer->max_redemptions == 0)
+				return pstrdup("The offer does not let its coupons be redeemed.");
+			return NULL;
+		case CMS_BUDGET_SPENT:
+			if (offer->max_discount_total != NULL &&
+				cms_money_compare(offer->max_discount_total, cms_money_zero()) == 0)
+				return pstrdup("The offer has no budget.");
+			return NULL;
 		case CMS_GAP_TOO_SHORT:
 			if (verdict->has_next)
 				return psprintf("The customer can redeem this offer again from %s.",
@@ -83,6 +99,8 @@ cms_message_of_issue(const CmsOffer *offer, const CmsIssueLine *line)
 			return psprintf("The offer was made for %s and has to be claimed before it is issued.",
 							offer->owner_service);
 		case CMS_CUSTOMER_ISSUE_LIMIT:
+			if (offer->max_issued_per_customer == 0)
+				return pstrdup("The offer gives customers no coupon.");
 			return psprintf("A customer is given at most %d %s of this offer.",
 							offer->max_issued_per_customer,
 							offer->max_issued_per_customer == 1 ? "coupon" : "coupons");
@@ -92,6 +110,8 @@ cms_message_of_issue(const CmsOffer *offer, const CmsIssueLine *line)
 							cms_reason_message(line->reason),
 							day_text(line->next_allowed_on));
 		case CMS_OFFER_ISSUE_LIMIT:
+			if (offer->max_issued == 0)
+				return pstrdup("The offer gives out no coupon.");
 			return psprintf("The offer gives out at most " INT64_FORMAT " %s.",
 							offer->max_issued,
 							offer->max_issued == 1 ? "coupon" : "coupons");

@@ -6,6 +6,7 @@
 
 #include "catalog/pg_type.h"
 
+#include "money.h"
 #include "plan.h"
 #include "summary.h"
 #include "words.h"
@@ -183,7 +184,7 @@ say_issue_limits(CmsSummary *summary)
 	if (cms_draft_int(summary->draft, "max_issued", &most))
 		cms_summary_say(summary,
 						"max_issued",
-						"At most %s in all.",
+						most == 0 ? "No coupon at all." : "At most %s in all.",
 						cms_words_count(most, "coupon", "coupons"));
 }
 
@@ -223,12 +224,14 @@ say_uses(CmsSummary *summary)
 	if (cms_draft_int(draft, "max_uses_per_customer_and_coupon", &uses))
 		cms_summary_say(summary,
 						"max_uses_per_customer_and_coupon",
-						"A customer can use one coupon at most %s.",
+						uses == 0 ? "A customer can never use a coupon."
+								  : "A customer can use one coupon at most %s.",
 						cms_words_times(uses));
 	if (cms_draft_int(draft, "max_uses_per_customer", &uses))
 		cms_summary_say(summary,
 						"max_uses_per_customer",
-						"A customer can use coupons of the offer at most %s.",
+						uses == 0 ? "A customer can never use coupons of the offer."
+								  : "A customer can use coupons of the offer at most %s.",
 						cms_words_times(uses));
 	if (cms_draft_int(draft, "min_days_between_uses", &uses) && uses > 0)
 		cms_summary_say(summary,
@@ -250,12 +253,14 @@ say_caps(CmsSummary *summary)
 	if (cms_draft_int(draft, "max_redemptions", &most))
 		cms_summary_say(summary,
 						"max_redemptions",
-						"At most %s in all.",
+						most == 0 ? "No redemption at all." : "At most %s in all.",
 						cms_words_count(most, "redemption", "redemptions"));
 	if (budget != NULL)
 		cms_summary_say(summary,
 						"max_discount_total",
-						"At most %s of discount in all.",
+						cms_money_compare(budget, cms_money_zero()) == 0
+							? "No discount at all."
+							: "At most %s of discount in all.",
 						cms_words_money(budget, draft->currency));
 }
 

@@ -1,6 +1,6 @@
 -- F2: what an offer would do, in plain words, and everything that is wrong with it, before it is saved.
 BEGIN;
-SELECT plan(155);
+SELECT plan(160);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 
@@ -89,6 +89,11 @@ SELECT is(said(s::jsonb, only_field => f), wanted, f || ': ' || s) FROM (VALUES
 	('{"anyone_may_redeem": true, "max_uses_per_customer_and_coupon": 2, "max_uses_per_coupon": 5}', 'max_uses_per_customer_and_coupon',
 		'A customer can use one coupon at most twice.'),
 	('{"max_uses_per_customer": 5}', 'max_uses_per_customer', 'A customer can use coupons of the offer at most 5 times.'),
+	('{"max_issued": 0}', 'max_issued', 'No coupon at all.'),
+	('{"max_uses_per_customer_and_coupon": 0}', 'max_uses_per_customer_and_coupon', 'A customer can never use a coupon.'),
+	('{"max_uses_per_customer": 0}', 'max_uses_per_customer', 'A customer can never use coupons of the offer.'),
+	('{"max_redemptions": 0}', 'max_redemptions', 'No redemption at all.'),
+	('{"max_discount_total": 0}', 'max_discount_total', 'No discount at all.'),
 	('{"max_redemptions": 1}', 'max_redemptions', 'At most 1 redemption in all.'),
 	('{"max_discount_total": 1234567.5}', 'max_discount_total', 'At most ₹12,34,567.50 of discount in all.'),
 	('{"reversal_restores_use": false}', 'reversal_restores_use', 'A reversed use is not given back.'),

@@ -1,6 +1,6 @@
 -- F18: coupons per customer, days between two, and reissue of the one held.
 BEGIN;
-SELECT plan(48);
+SELECT plan(49);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -20,6 +20,7 @@ SELECT alter_offer('two', 'max_issued_per_customer', '1');
 SELECT is(issue_of('two', 'bob', :t), 'CUSTOMER_ISSUE_LIMIT', 'a lowered limit');
 SELECT make_offer('none', '{"max_issued_per_customer": 0}');
 SELECT is(issue_of('none', 'ann', :t), 'CUSTOMER_ISSUE_LIMIT', '0 means none');
+SELECT is((SELECT message FROM cms_issue(o('none'), 'ann', at => :t)), 'The offer gives customers no coupon.', 'in a sentence');
 
 -- three rows of max 3 per customer load, the fourth does not
 SELECT make_offer('upload', '{"code_method": "UPLOADED", "max_issued_per_customer": 3}');

@@ -1,6 +1,6 @@
 -- F19: coupons of an offer in all.
 BEGIN;
-SELECT plan(33);
+SELECT plan(34);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -28,6 +28,7 @@ SELECT lives_ok($$ SELECT alter_offer('three', 'max_issued', '6') $$, 'a cap tha
 SELECT is(issue_of('three', 'cid', :t), 'OFFER_ISSUE_LIMIT', 'counts what was before');
 SELECT make_offer('zero', '{"max_issued": 0}');
 SELECT is(issue_of('zero', 'ann', :t), 'OFFER_ISSUE_LIMIT', '0 means none');
+SELECT is((SELECT message FROM cms_issue(o('zero'), 'ann', at => :t)), 'The offer gives out no coupon.', 'in a sentence');
 SELECT offer_refused('{"max_issued": -1}', 'max_issued', 'a negative cap is refused');
 SELECT refused($$ SELECT alter_offer('zero', 'max_issued', '-1') $$, '23514', 'max_issued', 'nor by a change');
 SELECT counted();

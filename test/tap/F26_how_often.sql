@@ -1,6 +1,6 @@
 -- F26: how often a coupon can be redeemed: per coupon, per customer and coupon, per customer.
 BEGIN;
-SELECT plan(70);
+SELECT plan(74);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -27,6 +27,8 @@ SELECT is((SELECT state FROM cms.coupon_status WHERE offer_id = o('unlimited')),
 SELECT make_offer('none', '{"max_uses_per_coupon": 0}');
 SELECT is(issue_of('none', 'ann', :t), 'OK', 'a coupon of no use');
 SELECT is(use_of(code_of('none', 'ann'), 'ann', :t), 'COUPON_LIMIT', '0 means none');
+SELECT is((SELECT message FROM cms_check(code_of('none', 'ann'), 'ann', 100, at => :t)), 'The offer does not let its coupons be redeemed.', 'in a sentence');
+SELECT is((SELECT message FROM cms_hold(code_of('none', 'ann'), 'ann', 100, 'order', at => :t)), 'The offer does not let its coupons be redeemed.', 'nor held');
 SELECT is((SELECT uses_left FROM cms_check(code_of('none', 'ann'), 'ann', 100, at => :t)), 0, 'never negative');
 SELECT counted();
 
@@ -60,7 +62,11 @@ SELECT is(use_of(code_of('twice', 'bob'), 'bob', :t), 'OK', 'bob has his own all
 SELECT make_offer('not you', '{"max_uses_per_customer": 0}');
 SELECT is(issue_of('not you', 'ann', :t), 'OK', 'a coupon');
 SELECT is(use_of(code_of('not you', 'ann'), 'ann', :t), 'CUSTOMER_LIMIT', '0 means none');
+SELECT is((SELECT message FROM cms_check(code_of('not you', 'ann'), 'ann', at => :t)), 'The offer does not let customers redeem its coupons.', 'in a sentence');
 SELECT alter_offer('not you', 'max_uses_per_customer', NULL);
+SELECT alter_offer('not you', 'max_uses_per_customer_and_coupon', '0');
+SELECT is((SELECT message FROM cms_check(code_of('not you', 'ann'), 'ann', at => :t)), 'The offer does not let customers redeem its coupons.', 'also of 0 for each coupon');
+SELECT alter_offer('not you', 'max_uses_per_customer_and_coupon', NULL);
 SELECT is(use_of(code_of('not you', 'ann'), 'ann', :t), 'OK', 'NULL means unlimited');
 -- another offer's uses do not count
 SELECT make_offer('other', '{"max_uses_per_customer": 1}');

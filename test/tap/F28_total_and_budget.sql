@@ -1,6 +1,6 @@
 -- F28: redemptions of an offer in all, and the discount it gives in all.
 BEGIN;
-SELECT plan(61);
+SELECT plan(63);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -25,6 +25,7 @@ SELECT is((SELECT redemptions_left FROM cms.offer_performance WHERE offer_id = o
 SELECT make_offer('zero', '{"max_redemptions": 0}');
 SELECT is(issue_of('zero', 'ann', :t), 'OK', 'a coupon');
 SELECT is(use_of(code_of('zero', 'ann'), 'ann', :t), 'OFFER_LIMIT', '0 means none');
+SELECT is((SELECT message FROM cms_check(code_of('zero', 'ann'), 'ann', 100, at => :t)), 'The offer does not let its coupons be redeemed.', 'in a sentence');
 -- a cap that comes when there are uses already
 SELECT make_offer('late cap', '{"max_uses_per_coupon": null}');
 SELECT is(issue_of('late cap', 'ann', :t), 'OK', 'a coupon without limits');
@@ -54,6 +55,7 @@ SELECT is((SELECT discount_given FROM cms.offer_performance WHERE offer_id = o('
 SELECT make_offer('nothing', '{"max_discount_total": 0}');
 SELECT is(issue_of('nothing', 'ann', :t), 'OK', 'a coupon without budget');
 SELECT is(use_of(code_of('nothing', 'ann'), 'ann', :t), 'BUDGET_SPENT', '0 means none');
+SELECT is((SELECT message FROM cms_check(code_of('nothing', 'ann'), 'ann', 100, at => :t)), 'The offer has no budget.', 'in a sentence');
 SELECT is((SELECT reason FROM cms_check(code_of('nothing', 'ann'), 'ann', at => :t)), NULL, 'without a bill the rules about it are left out');
 SELECT counted();
 
