@@ -25,7 +25,8 @@
 #define LONG_DAYS 36500
 
 static void not_null(FunctionCallInfo fcinfo, int n, const char *name);
-static void not_too_long(const char *value, const char *name);
+pg_noreturn static void refuse_blank(const char *name, const char *hint);
+static void not_too_long(const char *value, const char *name, const char *hint);
 
 int64
 cms_arg_int64(FunctionCallInfo fcinfo, int n, const char *name)
@@ -57,12 +58,7 @@ cms_arg_text(FunctionCallInfo fcinfo, int n)
 char *
 cms_arg_id(FunctionCallInfo fcinfo, int n, const char *name)
 {
-	char *value = cms_arg_text(fcinfo, n);
-
-	if (value == NULL || cms_text_is_blank(value))
-		return NULL;
-	not_too_long(value, name);
-	return value;
+	return cms_arg_short_text(fcinfo, n, name, "Pass the id that the outside world knows it by.");
 }
 
 char *
@@ -71,14 +67,39 @@ cms_arg_required_id(FunctionCallInfo fcinfo, int n, const char *name)
 	char *value;
 
 	not_null(fcinfo, n, name);
-	value = cms_arg_text(fcinfo, n);
-	if (cms_text_is_blank(value))
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("argument \"%s\" must not be blank", name),
-			 errhint("Pass what others know it by, such as a customer's id or a channel's name.")));
-	not_too_long(value, name);
+	value = cms_arg_id(fcinfo, n, name);
+	if (value == NULL)
+		refuse_blank(name,
+					 "Pass what others know it by, such as a customer's id or a channel's name.");
+	return value;
+}
+
+char *
+cms_arg_key(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	return cms_arg_short_text(fcinfo, n, name, "Pass a shorter key, such as a UUID.");
+}
+
+char *
+cms_arg_short_text(FunctionCallInfo fcinfo, int n, const char *name, const char *hint)
+{
+	char *value = cms_arg_text(fcinfo, n);
+
+	if (value == NULL || cms_text_is_blank(value))
+		return NULL;
+	not_too_long(value, name, hint);
+	return value;
+}
+
+char *
+cms_arg_required_short_text(FunctionCallInfo fcinfo, int n, const char *name, const char *hint)
+{
+	char *value;
+
+	not_null(fcinfo, n, name);
+	value = cms_arg_short_text(fcinfo, n, name, hint);
+	if (value == NULL)
+		refuse_blank(name, hint);
 	return value;
 }
 
@@ -147,7 +168,7 @@ cms_arg_until(FunctionCallInfo fcinfo, int n, const char *name, const char *hint
 }
 
 bool
-cms_arg_date(FunctionCallInfo fcinfo, int n, const char *name, DateADT *value)
+cms_arg_date(FunctionCallInfo fcinfo, int n, const char *name, const char *hint, DateADT *value)
 {
 	if (PG_ARGISNULL(n))
 		return false;
@@ -156,12 +177,12 @@ cms_arg_date(FunctionCallInfo fcinfo, int n, const char *name, DateADT *value)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must not be infinite", name),
-				 errhint("Pass NULL for \"never\".")));
+				 errhint("%s", hint)));
 	if (*value < FIRST_DAY || *value > LAST_DAY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must be in the years 1 to 9999", name),
-				 errhint("Pass NULL for \"never\".")));
+				 errhint("%s", hint)));
 	return true;
 }
 
@@ -203,13 +224,22 @@ not_null(FunctionCallInfo fcinfo, int n, const char *name)
 				 errhint("Give it a value, or leave it out where it has a default.")));
 }
 
+static void
+refuse_blank(const char *name, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("argument \"%s\" must not be blank", name),
+			 errhint("%s", hint)));
+}
+
 /* Ids are keys of indexes, which have no room for longer ones. */
 static void
-not_too_long(const char *value, const char *name)
+not_too_long(const char *value, const char *name, const char *hint)
 {
 	if (strlen(value) > CMS_ID_MAX_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must not be longer than %d bytes", name, CMS_ID_MAX_BYTES),
-				 errhint("Pass the id that the outside world knows it by.")));
+				 errhint("%s", hint)));
 }

@@ -21,6 +21,12 @@ extern char *cms_arg_text(FunctionCallInfo fcinfo, int n);
 extern char *cms_arg_id(FunctionCallInfo fcinfo, int n, const char *name);
 /* the same, required: 22004 for NULL, 22023 for blank */
 extern char *cms_arg_required_id(FunctionCallInfo fcinfo, int n, const char *name);
+/* a key that the caller has chosen for its request, as an id */
+extern char *cms_arg_key(FunctionCallInfo fcinfo, int n, const char *name);
+/* what is as short as an id and no such id, as an id; the hint says what it is */
+extern char *cms_arg_short_text(FunctionCallInfo fcinfo, int n, const char *name, const char *hint);
+extern char *
+cms_arg_required_short_text(FunctionCallInfo fcinfo, int n, const char *name, const char *hint);
 /* the amount, NULL pointer for NULL; 22023 for negative, NaN, infinite */
 extern Numeric cms_arg_amount(FunctionCallInfo fcinfo, int n, const char *name);
 /* "at": 22004 for NULL, 22023 for infinity */
@@ -28,8 +34,9 @@ extern TimestampTz cms_arg_at(FunctionCallInfo fcinfo, int n);
 /* when an interval that begins at "at" ends; DT_NOEND where none would last so long, either way: 22004 for NULL */
 extern TimestampTz
 cms_arg_until(FunctionCallInfo fcinfo, int n, const char *name, const char *hint, TimestampTz at);
-/* NULL -> false; 22023 for infinity */
-extern bool cms_arg_date(FunctionCallInfo fcinfo, int n, const char *name, DateADT *value);
+/* NULL -> false; 22023 for infinity and days outside the years 1 to 9999: the hint says what NULL means */
+extern bool
+cms_arg_date(FunctionCallInfo fcinfo, int n, const char *name, const char *hint, DateADT *value);
 /*
  * One-dimensional array of text: -1 for NULL, else the number of elements;
  * NULL elements are NULL pointers. 22023 for more dimensions.

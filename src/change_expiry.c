@@ -124,7 +124,8 @@ cms_change_expiry(PG_FUNCTION_ARGS)
 {
 	Change change = {.at = cms_arg_at(fcinfo, 3), .org = cms_arg_org(fcinfo, 4)};
 
-	change.has_day = cms_arg_date(fcinfo, 1, "expires_on", &change.day);
+	change.has_day =
+		cms_arg_date(fcinfo, 1, "expires_on", "Pass a day, or NULL for \"never\".", &change.day);
 	fetch_lines(fcinfo, &change);
 	cms_result_start(fcinfo);
 	cms_call_begin();

@@ -89,10 +89,11 @@ cms_claim(PG_FUNCTION_ARGS)
 	TimestampTz at;
 	Datum row;
 
-	claimant.service = cms_arg_required_id(fcinfo, 1, "service");
+	claimant.service = cms_arg_required_short_text(fcinfo, 1, "service", CMS_CLAIM_SERVICES_HINT);
 	claimant.consumer_ref = cms_arg_id(fcinfo, 2, "consumer_ref");
-	claimant.consumer_name = cms_arg_id(fcinfo, 3, "consumer_name");
-	claimant.has_end = cms_arg_date(fcinfo, 4, "ends_on", &claimant.ends_on);
+	claimant.consumer_name = cms_arg_short_text(fcinfo, 3, "consumer_name", "Pass a shorter name.");
+	claimant.has_end =
+		cms_arg_date(fcinfo, 4, "ends_on", "Pass a day, or NULL for \"never\".", &claimant.ends_on);
 	at = cms_arg_at(fcinfo, 5);
 	org = cms_arg_org(fcinfo, 6);
 	cms_claim_check_service(claimant.service);
@@ -375,7 +376,7 @@ cms_claim_check_service(const char *service)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"service\" must not be \"%s\"", service),
-				 errhint("Services are OUTBOUND, TIMELINE, DVS, LOYALTY and EXTERNAL.")));
+				 errhint(CMS_CLAIM_SERVICES_HINT)));
 }
 
 void

@@ -36,7 +36,7 @@ cms_generate_all(PG_FUNCTION_ARGS)
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	run.offer_id = cms_arg_int64(fcinfo, 0, "offer_id");
 	how_many = cms_arg_int64(fcinfo, 1, "how_many");
-	run.job_key = cms_arg_id(fcinfo, 2, "job_key");
+	run.job_key = cms_arg_key(fcinfo, 2, "job_key");
 	batch = cms_arg_int(fcinfo, 3, "batch");
 	(void) cms_arg_at(fcinfo, 4);
 	run.org = cms_job_org(fcinfo, 5);

@@ -375,8 +375,12 @@ cms_record_amount(const CmsRecord *record, const char *column, bool zero_allowed
 		return cms_record_refuse(
 			record, ERRCODE_CHECK_VIOLATION, column, hint, "%s must not be negative", column);
 	if (cms_money_is_too_large(DatumGetNumeric(value)))
-		return cms_record_refuse(
-			record, ERRCODE_CHECK_VIOLATION, column, hint, "%s must be below 10^36", column);
+		return cms_record_refuse(record,
+								 ERRCODE_CHECK_VIOLATION,
+								 column,
+								 "Use a smaller number.",
+								 "%s must be below 10^36",
+								 column);
 	if (!zero_allowed && cms_money_compare(DatumGetNumeric(value), cms_money_zero()) == 0)
 		return cms_record_refuse(
 			record, ERRCODE_CHECK_VIOLATION, column, hint, "%s must not be 0", column);

@@ -145,8 +145,13 @@ cms_report(PG_FUNCTION_ARGS)
 	CmsReport report = {0};
 	DateADT from = 0;
 	DateADT to = 0;
-	bool has_from = cms_arg_date(fcinfo, 0, "from_date", &from);
-	bool has_to = cms_arg_date(fcinfo, 1, "to_date", &to);
+	bool has_from = cms_arg_date(
+		fcinfo, 0, "from_date", "Pass the first day of the report, or NULL for 30 days.", &from);
+	bool has_to = cms_arg_date(fcinfo,
+							   1,
+							   "to_date",
+							   "Pass the last day of the report, or NULL for the day of \"at\".",
+							   &to);
 	int org;
 	MemoryContext caller = CurrentMemoryContext;
 	StringInfoData page;

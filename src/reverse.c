@@ -106,7 +106,7 @@ cms_reverse(PG_FUNCTION_ARGS)
 	Reversal r = {
 		.redemption_id = cms_arg_int64(fcinfo, 0, "redemption_id"),
 		.note = cms_arg_text(fcinfo, 1),
-		.request_key = cms_arg_id(fcinfo, 2, "request_key"),
+		.request_key = cms_arg_key(fcinfo, 2, "request_key"),
 		.at = cms_arg_at(fcinfo, 3),
 		.org = cms_arg_org(fcinfo, 4),
 	};

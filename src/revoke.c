@@ -106,7 +106,7 @@ Datum
 cms_revoke(PG_FUNCTION_ARGS)
 {
 	Revocation r = {
-		.request_key = cms_arg_id(fcinfo, 5, "request_key"),
+		.request_key = cms_arg_key(fcinfo, 5, "request_key"),
 		.at = cms_arg_at(fcinfo, 6),
 		.org = cms_arg_org(fcinfo, 7),
 	};

@@ -232,7 +232,7 @@ fetch_arguments(FunctionCallInfo fcinfo, RevokeAll *all)
 	all->run = (CmsJobRun){
 		.procedure = "cms_revoke_all",
 		.action = "REVOKE_ALL",
-		.job_key = cms_arg_id(fcinfo, 5, "job_key"),
+		.job_key = cms_arg_key(fcinfo, 5, "job_key"),
 		.offer_id = all->what.offer_id,
 	};
 	all->batch = cms_arg_int(fcinfo, 6, "batch");

@@ -48,7 +48,8 @@ cms_revoke_scope_name(CmsRevokeScope scope)
 static CmsRevokeScope
 fetch_scope(FunctionCallInfo fcinfo, int n)
 {
-	char *name = cms_arg_required_id(fcinfo, n, "scope");
+	const char *hint = "Use ALL_UNREDEEMED, UNISSUED, CUSTOMERS or CODES.";
+	char *name = cms_arg_required_short_text(fcinfo, n, "scope", hint);
 
 	for (int scope = 0; scope < CMS_REVOKE_SCOPES; scope++)
 		if (strcmp(name, scope_names[scope]) == 0)
@@ -56,7 +57,7 @@ fetch_scope(FunctionCallInfo fcinfo, int n)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("argument \"scope\" must not be \"%s\"", name),
-			 errhint("Use ALL_UNREDEEMED, UNISSUED, CUSTOMERS or CODES.")));
+			 errhint("%s", hint)));
 }
 
 /* The list that the scope asks for; one that it does not ask for would be ignored, so it is an error. */

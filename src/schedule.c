@@ -36,6 +36,8 @@ PG_FUNCTION_INFO_V1(cms_unschedule);
 #define PURGE_COMMAND "CALL cms.cms_purge_all()"
 #define SUMMARY_COMMAND "SELECT cms.cms_refresh_summary()"
 
+#define SCHEDULE_HINT "Pass a schedule of pg_cron, such as '*/10 * * * *', or NULL for no such job."
+
 /* The jobs. */
 enum
 {
@@ -111,10 +113,11 @@ static CmsPlan unschedule = {"SELECT cron.unschedule($1)", 1, {INT8OID}};
 Datum
 cms_schedule(PG_FUNCTION_ARGS)
 {
-	char *role = cms_arg_required_id(fcinfo, 0, "role");
-	char *sweep = cms_arg_id(fcinfo, 1, "sweep");
-	char *purge = cms_arg_id(fcinfo, 2, "purge");
-	char *summary = cms_arg_id(fcinfo, 3, "summary");
+	char *role = cms_arg_required_short_text(
+		fcinfo, 0, "role", "Pass the role as which the jobs are to run.");
+	char *sweep = cms_arg_short_text(fcinfo, 1, "sweep", SCHEDULE_HINT);
+	char *purge = cms_arg_short_text(fcinfo, 2, "purge", SCHEDULE_HINT);
+	char *summary = cms_arg_short_text(fcinfo, 3, "summary", SCHEDULE_HINT);
 	int keep_days = cms_arg_int(fcinfo, 4, "keep_days");
 	const char *cron_database;
 	Job jobs[job_count];

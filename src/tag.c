@@ -99,13 +99,14 @@ cms_tag_offer(PG_FUNCTION_ARGS)
 static char *
 check_type(FunctionCallInfo fcinfo, int n)
 {
-	char *type = cms_arg_required_id(fcinfo, n, "entity_type");
+	const char *hint = "Use TILL, STORE, ZONE or CONCEPT.";
+	char *type = cms_arg_required_short_text(fcinfo, n, "entity_type", hint);
 
 	if (!cms_text_is_one_of(type, cms_list_entity_types))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"entity_type\" \"%s\" is unknown", type),
-				 errhint("Use TILL, STORE, ZONE or CONCEPT.")));
+				 errhint("%s", hint)));
 	return type;
 }
 

@@ -1,6 +1,6 @@
 -- F4, F5: who sees an offer and who holds it: claiming, claiming again, releasing.
 BEGIN;
-SELECT plan(82);
+SELECT plan(88);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -173,5 +173,12 @@ SELECT throws_ok('INSERT INTO cms.claim SELECT org_id, offer_id, ''DVS'', NULL, 
 SELECT throws_ok('UPDATE cms.claim SET service = ''DVS''', 'MS006', NULL, 'claims are changed by the actions only');
 
 SELECT counted();
+-- what to do about arguments that are none
+SELECT is(hint_of(format('SELECT cms_claim(1, %L)', service)), 'Services are OUTBOUND, TIMELINE, DVS, LOYALTY and EXTERNAL.', 'what a service is: ' || left(service, 5))
+FROM unnest(ARRAY[' ', 'POST', repeat('x', 1001)]) service;
+SELECT is(hint_of($$ SELECT cms_issue(1, 'ann', service => repeat('x', 1001)) $$), 'Services are OUTBOUND, TIMELINE, DVS, LOYALTY and EXTERNAL.', 'in other calls too');
+SELECT is(hint_of(format('SELECT cms_claim(1, ''DVS'', ends_on => %L)', day)), 'Pass a day, or NULL for "never".', 'an end that is none: ' || day)
+FROM unnest(ARRAY['infinity', '10000-01-01']) day;
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,6 +1,6 @@
 -- F29: where a coupon can be redeemed: tills, stores, zones, concepts; tags by id and by name.
 BEGIN;
-SELECT plan(51);
+SELECT plan(54);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -96,6 +96,9 @@ SELECT refused($$ INSERT INTO cms.org_entity (entity_type, entity_id, parent_id)
 SELECT refused($$ INSERT INTO cms.org_entity (entity_type, entity_id, parent_id) VALUES ('STORE', 'S99', 'Z99') $$, '23514|23503', 'parent', 'a parent that is not registered');
 SELECT offer_refused('{"store_scope": "SOME_STORES"}', 'store_scope', 'an unknown scope');
 SELECT counted('and nothing was miscounted');
+
+SELECT is(hint_of(format('SELECT * FROM cms_tag_offer(1, %L, ARRAY[''S1''])', type)), 'Use TILL, STORE, ZONE or CONCEPT.', 'what a type is: ' || left(type, 5))
+FROM unnest(ARRAY[' ', 'SHOP', repeat('x', 1001)]) type;
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,6 +1,6 @@
 -- F30: smallest and largest bill; and what can be given as an amount.
 BEGIN;
-SELECT plan(52);
+SELECT plan(54);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -56,6 +56,9 @@ SELECT make_offer('equal', '{"min_bill": 10, "max_bill": 10}');
 SELECT offer_refused(jsonb_build_object(name, amount), name, name || ' ' || amount)
 FROM unnest(ARRAY['min_bill', 'max_bill']) name, unnest(ARRAY['-0.01', 'NaN', 'Infinity', '-Infinity']) amount;
 SELECT counted('and nothing was miscounted');
+
+SELECT is(hint_of(format('SELECT make_offer(''large'', ''{"max_bill": %s}'')', bill)), hint, bill) FROM (VALUES
+	('1e36', 'Use a smaller number.'), ('-1', 'Use a number of 0 or more.')) v(bill, hint);
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,6 +1,6 @@
 -- F15, F37, F39: requests with a key of the caller's: done once, answered again, and in conflict with anything else.
 BEGIN;
-SELECT plan(67);
+SELECT plan(70);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -138,6 +138,11 @@ SELECT play_org('UTC');
 SELECT make_offer('other');
 SELECT is(revoke_of('other', 'ALL_UNREDEEMED', 'v1'), '0 0 0', 'another org''s keys are its own');
 SELECT counted('and nothing was miscounted');
+
+-- a key that is too long
+SELECT is(hint_of(statement), 'Pass a shorter key, such as a UUID.', statement) FROM unnest(ARRAY[
+	$$ SELECT cms_issue(1, 'ann', request_key => repeat('x', 1001)) $$, $$ SELECT cms_reverse(1, request_key => repeat('x', 1001)) $$,
+	$$ SELECT cms_revoke(1, 'UNISSUED', request_key => repeat('x', 1001)) $$]) statement;
 
 SELECT * FROM finish();
 ROLLBACK;

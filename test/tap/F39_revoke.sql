@@ -1,6 +1,6 @@
 -- F39, F13: revoking: all unredeemed, the stock, customers, codes; what is counted and what stays.
 BEGIN;
-SELECT plan(76);
+SELECT plan(79);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -135,6 +135,9 @@ SELECT o('customers') AS other \gset
 SELECT play_org('UTC');
 SELECT refused(format('SELECT * FROM cms_revoke(%s, ''ALL_UNREDEEMED'', confirm => true, at => ''2025-11-12 UTC'')', :other), 'MS001', 'offer', 'another org''s offer is unknown');
 SELECT counted('and nothing was miscounted');
+
+SELECT is(hint_of(format('SELECT * FROM cms_revoke(1, %L)', scope)), 'Use ALL_UNREDEEMED, UNISSUED, CUSTOMERS or CODES.', 'what a scope is: ' || left(scope, 5))
+FROM unnest(ARRAY[' ', 'EVERYTHING', repeat('x', 1001)]) scope;
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,6 +1,6 @@
 -- The page of cms_report: its numbers, what it makes of hostile texts, how large it gets, and for whom.
 -- What it looks like is for people to judge.
-SELECT plan(43);
+SELECT plan(47);
 
 INSERT INTO cms.org (org_id, name, time_zone, currency) VALUES
 	(481, E'<script>alert("o''rg") & co</script>', 'Asia/Kolkata', 'INR'), (482, 'Nothing yet', 'Pacific/Apia', 'USD'),
@@ -111,6 +111,22 @@ SELECT ok(html NOT LIKE '%numbers of days as of%', 'and is as of now') FROM page
 
 -- ---- calls that make no sense, and callers --------------------------------------------------------------------
 SELECT throws_ok($$SELECT cms.cms_report('2030-02-02', '2030-02-01')$$, '22023', NULL, 'the last day before the first');
+CREATE FUNCTION pg_temp.hint_of(arguments text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	hint text;
+BEGIN
+	EXECUTE format('SELECT cms.cms_report(%s)', arguments);
+	RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+	RETURN hint;
+END
+$$;
+SELECT is(pg_temp.hint_of(arguments), hint, 'what to pass instead of ' || arguments) FROM (VALUES
+	($$'-infinity'$$, 'Pass the first day of the report, or NULL for 30 days.'),
+	($$'10000-01-01'$$, 'Pass the first day of the report, or NULL for 30 days.'),
+	($$to_date => 'infinity'$$, 'Pass the last day of the report, or NULL for the day of "at".'),
+	($$to_date => '0001-01-02 BC'$$, 'Pass the last day of the report, or NULL for the day of "at".')) v(arguments, hint);
 SELECT throws_ok($$SELECT cms.cms_report('2000-01-01', '2030-02-01')$$, '22023', NULL, 'too many days');
 SELECT throws_ok('SELECT cms.cms_report(org => 4899)', '22023', 'org 4899 does not exist', 'an org that is none');
 SET cms.org = 4899;
