@@ -28,7 +28,8 @@ CREATE FUNCTION cms.cms_issue(
 COMMENT ON FUNCTION cms.cms_issue(bigint, text, int, boolean, text, text, text, timestamptz, int) IS
 'Issues how_many coupons of an offer to one customer, a row each (F15 to F20, F22). Naming a service
 claims an unclaimed offer for it. all_or_none: one refusal leaves nothing issued. request_key: the
-same key again gives the same coupons, marked replayed; with another request it is KEY_CONFLICT.
+same key again gives the same coupons, marked replayed; with another request it is KEY_CONFLICT; a
+blank one counts as none.
 Reasons, the first that holds: KEY_CONFLICT, OFFER_ARCHIVED, NOT_THE_CLAIMANT, OFFER_EXPIRED,
 NOT_IN_AUDIENCE, RECENTLY_RECEIVED_OTHER, COMMON_CODE_ONCE, CUSTOMER_ISSUE_LIMIT, ISSUE_GAP,
 OFFER_ISSUE_LIMIT, NO_CODES_LEFT; OTHER_COUPON_FAILED for the rest of all_or_none.

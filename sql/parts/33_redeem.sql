@@ -127,7 +127,8 @@ CREATE FUNCTION cms.cms_reverse(
 COMMENT ON FUNCTION cms.cms_reverse(bigint, text, text, timestamptz, int) IS
 'Takes a redemption back, once; its row stays (F37). Coupon, customer''s allowance, cap and budget
 get the use back unless the offer''s reversal_restores_use is off. request_key: the same key again
-gives the first answer, marked replayed; with another request it is KEY_CONFLICT.
+gives the first answer, marked replayed; with another request it is KEY_CONFLICT; a blank one counts
+as none.
 Reasons: KEY_CONFLICT, ALREADY_REVERSED, COUPON_REVOKED, COUPON_EXPIRED (also by the end of its
 offer). A time before the redemption counts as that of the redemption.
 Errors: MS009 unknown redemption, 22004 and 22023 arguments, such as "at" before the org''s
@@ -186,7 +187,7 @@ COMMENT ON FUNCTION cms.cms_revoke(bigint, text, text[], text[], boolean, text, 
 (in stock), CUSTOMERS (every active coupon of each of customer_ids), CODES (those of codes).
 Redeemed coupons are left; one with uses left is revoked for the future. Revoked codes can be
 uploaded again. request_key: the same key again revokes nothing and gives the first counts, marked
-replayed; with another request it is KEY_CONFLICT.
+replayed; with another request it is KEY_CONFLICT; a blank one counts as none.
 Reason: KEY_CONFLICT.
 Errors: MS001 unknown offer, MS004 confirm is not true, 22004 and 22023 arguments; 40001 under
 REPEATABLE READ and SERIALIZABLE when another transaction was faster: try again.';

@@ -1,6 +1,6 @@
 -- F15, F37, F39: requests with a key of the caller's: done once, answered again, and in conflict with anything else.
 BEGIN;
-SELECT plan(70);
+SELECT plan(72);
 \ir lib/scene.psql
 SELECT play_org('Asia/Kolkata');
 \set t '''2025-11-12 11:00 Asia/Kolkata'''
@@ -139,6 +139,9 @@ SELECT make_offer('other');
 SELECT is(revoke_of('other', 'ALL_UNREDEEMED', 'v1'), '0 0 0', 'another org''s keys are its own');
 SELECT counted('and nothing was miscounted');
 
+-- a blank key is none
+SELECT make_offer('blank key');
+SELECT is(replayed, false, 'each call with a blank key is a request of its own') FROM (VALUES ('ann'), ('bob')) v(customer), cms_issue(o('blank key'), customer, request_key => ' ');
 -- a key that is too long
 SELECT is(hint_of(statement), 'Pass a shorter key, such as a UUID.', statement) FROM unnest(ARRAY[
 	$$ SELECT cms_issue(1, 'ann', request_key => repeat('x', 1001)) $$, $$ SELECT cms_reverse(1, request_key => repeat('x', 1001)) $$,
