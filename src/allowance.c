@@ -33,6 +33,7 @@ static bool write_row(const CmsOffer *offer, const char *customer, int64 coupon_
 					  bool has_hold, TimestampTz held_until, CmsAllowanceRow *row);
 static bool use_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int limit,
 					TimestampTz at, CmsAllowanceRow *row);
+static bool has_room(const CmsAllowanceRow *row, int more, int limit, TimestampTz at);
 static void
 undo_row(const CmsOffer *offer, const char *customer, int64 coupon_id, CmsAllowanceRow *row);
 static bool make_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int more,
@@ -305,10 +306,18 @@ use_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int limit,
 			offer, customer, coupon_id, row->uses + 1, row->has_hold, row->held_until, row);
 	if (!make_row(offer, customer, coupon_id, 1, row))
 		return false;
-	if ((limit == CMS_UNLIMITED || row->uses <= limit) && !(row->has_hold && row->held_until > at))
+	if (has_room(row, 0, limit, at))
 		return true;
 	undo_row(offer, customer, coupon_id, row);
 	return false;
+}
+
+/* For so many more uses; a hold that may be in the way is looked at by who reads again. */
+static bool
+has_room(const CmsAllowanceRow *row, int more, int limit, TimestampTz at)
+{
+	return (limit == CMS_UNLIMITED || row->uses + more <= limit) &&
+		   !(row->has_hold && row->held_until > at);
 }
 
 /*
@@ -385,14 +394,9 @@ static bool
 hold_row(const CmsOffer *offer, const char *customer, int64 coupon_id, int limit, TimestampTz at,
 		 TimestampTz held_until, CmsAllowanceRow *row)
 {
-	if (!row->counted)
-	{
-		if (!make_row(offer, customer, coupon_id, 0, row))
-			return false;
-		if ((limit != CMS_UNLIMITED && row->uses >= limit) ||
-			(row->has_hold && row->held_until > at))
-			return false;
-	}
+	if (!row->counted &&
+		(!make_row(offer, customer, coupon_id, 0, row) || !has_room(row, 1, limit, at)))
+		return false;
 	if (row->has_hold)
 		held_until = Max(held_until, row->held_until);
 	return write_row(offer, customer, coupon_id, row->uses, true, held_until, row);

@@ -66,17 +66,17 @@ static CmsPlan coupon_held_since = {
 	.is_hot = true};
 
 static CmsPlan customer_held_since = {
-	"SELECT 1 FROM cms.hold h WHERE h.org_id = $1 AND h.customer_id = $5 AND h.offer_id = $2"
+	"SELECT 1 FROM cms.hold h WHERE h.org_id = $1 AND h.customer_id = $5 AND h.offer_id = $6"
 	" AND h.status = 'HELD' AND h.held_at >= $3 AND h.hold_id <> $4 LIMIT 1",
-	5,
-	{INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID, TEXTOID},
+	6,
+	{INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID, TEXTOID, INT8OID},
 	.is_hot = true};
 
 static CmsPlan customer_used_since = {
-	"SELECT 1 FROM cms.redemption r WHERE r.org_id = $1 AND r.customer_id = $5 AND r.offer_id = $2"
+	"SELECT 1 FROM cms.redemption r WHERE r.org_id = $1 AND r.customer_id = $5 AND r.offer_id = $6"
 	" AND r.redeemed_at >= $3 LIMIT 1",
-	5,
-	{INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID, TEXTOID},
+	6,
+	{INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID, TEXTOID, INT8OID},
 	.is_hot = true};
 
 /*
@@ -124,16 +124,15 @@ confirm_once(Confirmation *c)
 {
 	CmsUse *use = &c->use;
 	const CmsHold *held = &c->hold;
-	char *code;
 	bool late;
 
 	use->reason = CMS_OK;
-	if (!cms_hold_find(use->org, c->hold_id, &c->hold, &use->found, &code))
+	if (!cms_hold_find(use->org, c->hold_id, &c->hold, &use->found))
 	{
 		use->reason = CMS_HOLD_NOT_FOUND;
 		return true;
 	}
-	strlcpy(use->code, code, sizeof(use->code));
+	strlcpy(use->code, held->code, sizeof(use->code));
 	if (held->status == CMS_HOLD_RELEASED)
 	{
 		use->reason = CMS_HOLD_NOT_FOUND;
@@ -291,7 +290,7 @@ is_overtaken(const Confirmation *c)
 	if (!customer)
 		return false;
 	cms_param_text(&params, held->customer);
-	params.values[1] = Int64GetDatum(held->offer_id);
+	cms_param_int64(&params, held->offer_id);
 	return cms_plan_run(&customer_held_since, params.values, NULL, false) == 1 ||
 		   cms_plan_run(&customer_used_since, params.values, NULL, false) == 1;
 }

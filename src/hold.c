@@ -66,7 +66,7 @@ enum
 
 static int fetch_seconds(FunctionCallInfo fcinfo, int n);
 static void hold(Holding *h);
-static bool hold_once(Holding *h, bool lazy);
+static bool hold_once(Holding *h);
 static bool answer_again(Holding *h);
 static bool read_before(Holding *h);
 static bool write_all(Holding *h);
@@ -75,7 +75,6 @@ static bool count_hold(Holding *h);
 static bool insert_hold(Holding *h);
 static void update_coupon(const Holding *h);
 static void answer(const Holding *h, Datum *values, bool *nulls);
-static bool read_hold(int org, int64 hold_id, CmsHold *hold);
 static void read_row(int org, CmsHold *hold);
 
 static const char *const status_names[] = {
@@ -94,6 +93,13 @@ static const char *const status_names[] = {
 #define OF_ORDER                                                  \
 	" AND h.order_ref = $3 AND h.status IN ('HELD', 'CONFIRMED')" \
 	" ORDER BY h.status = 'HELD', h.hold_id DESC LIMIT 1"
+
+/* which never changes */
+static CmsPlan coupon_of_hold = {
+	"SELECT h.coupon_id FROM cms.hold h WHERE h.org_id = $1 AND h.hold_id = $2",
+	2,
+	{INT4OID, INT8OID},
+	.is_hot = true};
 
 static CmsPlan by_id = {
 	SELECT_HOLD " WHERE h.org_id = $1 AND h.hold_id = $2", 2, {INT4OID, INT8OID}, .is_hot = true};
@@ -241,23 +247,21 @@ hold(Holding *h)
 	}
 	else if (may_be_code)
 	{
-		bool lazy = true;
-
-		while (!hold_once(h, lazy))
+		use->lazy = true;
+		while (!hold_once(h))
 		{
 			CHECK_FOR_INTERRUPTS();
-			lazy = false;
+			use->lazy = false;
 		}
 	}
 }
 
 /* False: what was read has changed, nothing is written. */
 static bool
-hold_once(Holding *h, bool lazy)
+hold_once(Holding *h)
 {
 	CmsUse *use = &h->use;
 
-	use->lazy = lazy;
 	if (!cms_use_find(use, CMS_FIND_LOCKED) || answer_again(h))
 		return true;
 	cms_use_evaluate(use, 0, false);
@@ -496,21 +500,14 @@ answer(const Holding *h, Datum *values, bool *nulls)
 	nulls[out_replayed] = false;
 }
 
-/* Which coupon it is of never changes; all else is read again under the coupon's lock. */
 bool
-cms_hold_find(int org, int64 hold_id, CmsHold *hold, CmsFound *found, char **code)
-{
-	return read_hold(org, hold_id, hold) &&
-		   cms_coupon_find_by_id(org, hold->coupon_id, found, code) &&
-		   read_hold(org, hold_id, hold);
-}
-
-static bool
-read_hold(int org, int64 hold_id, CmsHold *hold)
+cms_hold_find(int org, int64 hold_id, CmsHold *hold, CmsFound *found)
 {
 	Datum values[] = {Int32GetDatum(org), Int64GetDatum(hold_id)};
 
-	if (cms_plan_run(&by_id, values, NULL, false) == 0)
+	if (cms_plan_run(&coupon_of_hold, values, NULL, false) == 0 ||
+		!cms_coupon_find_by_id(org, cms_row_int64(0, 1, 0), found, &hold->code) ||
+		cms_plan_run(&by_id, values, NULL, false) == 0)
 		return false;
 	read_row(org, hold);
 	return true;

@@ -23,6 +23,7 @@ typedef struct CmsHold
 	int64 hold_id; /* 0: none */
 	int64 offer_id;
 	int64 coupon_id;
+	char *code; /* of the coupon, where the hold was found by its number */
 	char *customer;
 	char *order_ref;
 	CmsHoldStatus status;
@@ -44,7 +45,7 @@ typedef struct CmsHold
  * Reads a hold and locks its coupon, so that nobody but a sweep ends it. False: there is no such hold
  * in the org.
  */
-extern bool cms_hold_find(int org, int64 hold_id, CmsHold *hold, CmsFound *found, char **code);
+extern bool cms_hold_find(int org, int64 hold_id, CmsHold *hold, CmsFound *found);
 /*
  * Ends a hold that is held and gives back what it reserves. False: it was found expired, and
  * given back, meanwhile.

@@ -83,9 +83,8 @@ release(int org, int64 hold_id, TimestampTz at, bool *replayed)
 {
 	CmsFound found;
 	CmsHold held;
-	char *code;
 
-	if (!cms_hold_find(org, hold_id, &held, &found, &code))
+	if (!cms_hold_find(org, hold_id, &held, &found))
 		return CMS_HOLD_NOT_FOUND;
 	if (held.status == CMS_HOLD_CONFIRMED)
 		return CMS_ALREADY_REDEEMED;
