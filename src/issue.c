@@ -65,8 +65,8 @@ static bool is_new_customer_likely(const CmsOffer *offer);
 static void note_received(const CmsOffer *offer, int received);
 static void take_receipts(CmsReceipts *receipts);
 static void add_receipt_params(const CmsOffer *offer, const char *customer, CmsParams *params);
-static void take_back_all(CmsIssue *issue);
 static void count_issued(CmsIssue *issue);
+static void take_back(CmsIssue *issue, int64 left, CmsReason reason);
 static void refuse_all(CmsIssue *issue, CmsReason reason, char *message);
 static void forget_answers(CmsIssue *issue);
 static int compare_lines(const void *a, const void *b);
@@ -308,7 +308,7 @@ issue_all(CmsIssue *issue)
 	}
 	if (issue->issued > 0 && !cms_offer_stands(issue->offer))
 	{
-		take_back_all(issue);
+		take_back(issue, 0, CMS_OK);
 		issue->rules_gone = true;
 	}
 	if (issue->issued > 0)
@@ -537,14 +537,6 @@ add_receipt_params(const CmsOffer *offer, const char *customer, CmsParams *param
 	cms_param_bool(params, offer->min_days_between_issues > 0);
 }
 
-static void
-take_back_all(CmsIssue *issue)
-{
-	for (int i = issue->nlines - 1; i >= 0; i--)
-		if (issue->lines[i]->reason == CMS_OK && !issue->lines[i]->replayed)
-			cms_issue_code_take_back(issue, i);
-}
-
 /*
  * The counter decides on the cap. Where others took what was left when this call
  * began, the last lines are taken back.
@@ -564,19 +556,24 @@ count_issued(CmsIssue *issue)
 			.has_issue_time = issue->issued > 0,
 			.issue_time = issue->issuer->at,
 		};
-		int64 left;
 
 		if (issue->issued == 0 || cms_counter_add(offer, &count))
 			return;
 		CHECK_FOR_INTERRUPTS();
-		left = cms_counter_issues_left(offer);
-		for (int i = issue->nlines - 1; i >= 0 && issue->issued > left; i--)
-			if (issue->lines[i]->reason == CMS_OK && !issue->lines[i]->replayed)
-			{
-				cms_issue_code_take_back(issue, i);
-				issue->lines[i]->reason = CMS_OFFER_ISSUE_LIMIT;
-			}
+		take_back(issue, cms_counter_issues_left(offer), CMS_OFFER_ISSUE_LIMIT);
 	}
+}
+
+/* The last lines, until so many are left. */
+static void
+take_back(CmsIssue *issue, int64 left, CmsReason reason)
+{
+	for (int i = issue->nlines - 1; i >= 0 && issue->issued > left; i--)
+		if (issue->lines[i]->reason == CMS_OK && !issue->lines[i]->replayed)
+		{
+			cms_issue_code_take_back(issue, i);
+			issue->lines[i]->reason = reason;
+		}
 }
 
 static void

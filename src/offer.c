@@ -9,7 +9,6 @@
 #include "cms.h"
 
 #include "access/xact.h"
-
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -123,13 +122,6 @@ enum
 };
 
 static CmsPlan version = {
-	"SELECT v.version FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = $2",
-	2,
-	{INT4OID, INT8OID},
-	.is_hot = true};
-
-/* and who has raised it */
-static CmsPlan version_and_writer = {
 	"SELECT v.version, v.xmin FROM cms.offer_version v WHERE v.org_id = $1 AND v.offer_id = $2",
 	2,
 	{INT4OID, INT8OID},
@@ -318,7 +310,7 @@ bool
 cms_offer_stands(const CmsOffer *offer)
 {
 	Datum values[] = {Int32GetDatum(offer->org), Int64GetDatum(offer->offer_id)};
-	bool is_there = cms_plan_run_latest(&version_and_writer, values, NULL) == 1;
+	bool is_there = cms_plan_run_latest(&version, values, NULL) == 1;
 	bool isnull;
 
 	if (offer->version == (is_there ? cms_row_int64(0, 1, 0) : 0))
