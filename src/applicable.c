@@ -140,7 +140,7 @@ cms_applicable(PG_FUNCTION_ARGS)
 		.use.request.place.store = cms_arg_id(fcinfo, 2, "store_id"),
 		.use.request.place.till = cms_arg_id(fcinfo, 3, "till_id"),
 		.how_many = cms_arg_int(fcinfo, 6, "how_many"),
-		.service = cms_arg_short_text(fcinfo, 7, "service", CMS_CLAIM_SERVICES_HINT),
+		.service = cms_claim_arg_service(fcinfo, 7),
 		.consumer_ref = cms_arg_id(fcinfo, 8, "consumer_ref"),
 		.use.request.at = cms_arg_at(fcinfo, 9),
 		.use.org = cms_arg_org(fcinfo, 10),

@@ -10,22 +10,21 @@
 
 #include "args.h"
 #include "array.h"
+#include "calendar.h"
 #include "money.h"
 #include "org.h"
 #include "text.h"
 
 /* the years 1 to 9999, with a day more at both ends: they begin and end at another time in each zone */
-#define FIRST_DAY (1721426 - POSTGRES_EPOCH_JDATE)
-#define LAST_DAY (5373484 - POSTGRES_EPOCH_JDATE)
-#define FIRST_AT ((INT64CONST(1) * FIRST_DAY - 1) * USECS_PER_DAY)
-#define END_AT ((INT64CONST(1) * LAST_DAY + 2) * USECS_PER_DAY)
+#define FIRST_AT ((INT64CONST(1) * CMS_FIRST_DAY - 1) * USECS_PER_DAY)
+#define END_AT ((INT64CONST(1) * CMS_LAST_DAY + 2) * USECS_PER_DAY)
 
 /* of intervals that nobody means */
 #define LONG_MONTHS 1200
 #define LONG_DAYS 36500
 
 static void not_null(FunctionCallInfo fcinfo, int n, const char *name);
-pg_noreturn static void refuse_blank(const char *name, const char *hint);
+static char *not_blank(char *value, const char *name, const char *hint);
 static void not_too_long(const char *value, const char *name, const char *hint);
 
 int64
@@ -64,14 +63,10 @@ cms_arg_id(FunctionCallInfo fcinfo, int n, const char *name)
 char *
 cms_arg_required_id(FunctionCallInfo fcinfo, int n, const char *name)
 {
-	char *value;
-
 	not_null(fcinfo, n, name);
-	value = cms_arg_id(fcinfo, n, name);
-	if (value == NULL)
-		refuse_blank(name,
+	return not_blank(cms_arg_id(fcinfo, n, name),
+					 name,
 					 "Pass what others know it by, such as a customer's id or a channel's name.");
-	return value;
 }
 
 char *
@@ -94,13 +89,8 @@ cms_arg_short_text(FunctionCallInfo fcinfo, int n, const char *name, const char 
 char *
 cms_arg_required_short_text(FunctionCallInfo fcinfo, int n, const char *name, const char *hint)
 {
-	char *value;
-
 	not_null(fcinfo, n, name);
-	value = cms_arg_short_text(fcinfo, n, name, hint);
-	if (value == NULL)
-		refuse_blank(name, hint);
-	return value;
+	return not_blank(cms_arg_short_text(fcinfo, n, name, hint), name, hint);
 }
 
 Numeric
@@ -178,7 +168,7 @@ cms_arg_date(FunctionCallInfo fcinfo, int n, const char *name, const char *hint,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must not be infinite", name),
 				 errhint("%s", hint)));
-	if (*value < FIRST_DAY || *value > LAST_DAY)
+	if (*value < CMS_FIRST_DAY || *value > CMS_LAST_DAY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must be in the years 1 to 9999", name),
@@ -224,13 +214,16 @@ not_null(FunctionCallInfo fcinfo, int n, const char *name)
 				 errhint("Give it a value, or leave it out where it has a default.")));
 }
 
-static void
-refuse_blank(const char *name, const char *hint)
+/* where NULL stands for it */
+static char *
+not_blank(char *value, const char *name, const char *hint)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("argument \"%s\" must not be blank", name),
-			 errhint("%s", hint)));
+	if (value == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be blank", name),
+				 errhint("%s", hint)));
+	return value;
 }
 
 /* Ids are keys of indexes, which have no room for longer ones. */

@@ -9,6 +9,10 @@
 #include "pgtime.h"
 #include "utils/date.h"
 
+/* the years 1 to 9999, whose days every time zone can tell in hours */
+#define CMS_FIRST_DAY (1721426 - POSTGRES_EPOCH_JDATE)
+#define CMS_LAST_DAY (5373484 - POSTGRES_EPOCH_JDATE)
+
 /* A row of cms.offer_window; every condition that is set must hold. */
 typedef struct CmsWindow
 {

@@ -27,6 +27,7 @@
 
 const char *const cms_claim_services[] = {
 	CMS_SERVICE_OUTBOUND, "TIMELINE", "DVS", "LOYALTY", "EXTERNAL", NULL};
+static const char services_hint[] = "Services are OUTBOUND, TIMELINE, DVS, LOYALTY and EXTERNAL.";
 
 PG_FUNCTION_INFO_V1(cms_claim);
 PG_FUNCTION_INFO_V1(cms_release);
@@ -89,7 +90,7 @@ cms_claim(PG_FUNCTION_ARGS)
 	TimestampTz at;
 	Datum row;
 
-	claimant.service = cms_arg_required_short_text(fcinfo, 1, "service", CMS_CLAIM_SERVICES_HINT);
+	claimant.service = cms_arg_required_short_text(fcinfo, 1, "service", services_hint);
 	claimant.consumer_ref = cms_arg_id(fcinfo, 2, "consumer_ref");
 	claimant.consumer_name = cms_arg_short_text(fcinfo, 3, "consumer_name", "Pass a shorter name.");
 	claimant.has_end =
@@ -369,6 +370,12 @@ cms_claim_offer_of_campaign(int org, const char *consumer_ref)
 	return psprintf(INT64_FORMAT " (%s)", cms_row_int64(0, 1, 0), cms_row_text(0, 2));
 }
 
+char *
+cms_claim_arg_service(FunctionCallInfo fcinfo, int n)
+{
+	return cms_arg_short_text(fcinfo, n, "service", services_hint);
+}
+
 void
 cms_claim_check_service(const char *service)
 {
@@ -376,7 +383,7 @@ cms_claim_check_service(const char *service)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"service\" must not be \"%s\"", service),
-				 errhint(CMS_CLAIM_SERVICES_HINT)));
+				 errhint("%s", services_hint)));
 }
 
 void

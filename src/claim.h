@@ -5,6 +5,8 @@
 #ifndef CMS_CLAIM_H
 #define CMS_CLAIM_H
 
+#include "fmgr.h"
+
 #include "offer.h"
 
 #define CMS_SERVICE_OUTBOUND "OUTBOUND"
@@ -38,7 +40,8 @@ extern bool cms_claim_lacks_campaign(const CmsClaimant *claimant);
 extern char *cms_claim_offer_of_campaign(int org, const char *consumer_ref);
 /* the five services; ends with NULL */
 extern const char *const cms_claim_services[];
-#define CMS_CLAIM_SERVICES_HINT "Services are OUTBOUND, TIMELINE, DVS, LOYALTY and EXTERNAL."
+/* the argument "service", NULL where not given; whether it is one of them is checked apart */
+extern char *cms_claim_arg_service(FunctionCallInfo fcinfo, int n);
 /* raises 22023 naming the argument unless it is one of the five services */
 extern void cms_claim_check_service(const char *service);
 /* the arguments "service" and "consumer_ref" of an issue, NULL where not given */

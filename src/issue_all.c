@@ -135,7 +135,7 @@ fetch_arguments(FunctionCallInfo fcinfo, IssueAll *all)
 	all->run.offer_id = cms_arg_int64(fcinfo, 0, "offer_id");
 	all->query_text = cms_arg_text(fcinfo, 1);
 	all->run.job_key = cms_arg_key(fcinfo, 2, "job_key");
-	all->service = cms_arg_short_text(fcinfo, 3, "service", CMS_CLAIM_SERVICES_HINT);
+	all->service = cms_claim_arg_service(fcinfo, 3);
 	all->consumer_ref = cms_arg_id(fcinfo, 4, "consumer_ref");
 	all->batch = cms_arg_int(fcinfo, 5, "batch");
 	all->keep_refused = cms_arg_bool(fcinfo, 6, "keep_refused");
@@ -228,7 +228,7 @@ cms_issue_all_step(PG_FUNCTION_ARGS)
 	cms_call_begin();
 	cms_job_open(cms_arg_org(fcinfo, 8), cms_arg_int64(fcinfo, 0, "job_id"), &job);
 	bulk.job = &job;
-	bulk.issuer.service = cms_arg_short_text(fcinfo, 4, "service", CMS_CLAIM_SERVICES_HINT);
+	bulk.issuer.service = cms_claim_arg_service(fcinfo, 4);
 	bulk.issuer.consumer_ref = cms_arg_id(fcinfo, 5, "consumer_ref");
 	bulk.issuer.at = cms_arg_at(fcinfo, 7);
 	bulk.issuer.job_id = job.job_id;

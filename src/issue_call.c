@@ -128,7 +128,7 @@ fetch_rest(FunctionCallInfo fcinfo, IssueCall *call)
 	call->offer_id = cms_arg_int64(fcinfo, 0, "offer_id");
 	call->how_many = cms_arg_int(fcinfo, 2, "how_many");
 	call->issuer.all_or_none = cms_arg_bool(fcinfo, 3, "all_or_none");
-	call->issuer.service = cms_arg_short_text(fcinfo, 4, "service", CMS_CLAIM_SERVICES_HINT);
+	call->issuer.service = cms_claim_arg_service(fcinfo, 4);
 	call->issuer.consumer_ref = cms_arg_id(fcinfo, 5, "consumer_ref");
 	call->request_key = cms_arg_key(fcinfo, 6, "request_key");
 	call->issuer.at = cms_arg_at(fcinfo, 7);

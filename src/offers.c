@@ -120,7 +120,7 @@ cms_offers(PG_FUNCTION_ARGS)
 	char *search = cms_arg_text(fcinfo, 0);
 	bool active_only = cms_arg_bool(fcinfo, 1, "active_only");
 	bool by_creation = sorts_by_creation(fcinfo, 2);
-	char *service = cms_arg_short_text(fcinfo, 3, "service", CMS_CLAIM_SERVICES_HINT);
+	char *service = cms_claim_arg_service(fcinfo, 3);
 	char *consumer_ref = cms_arg_id(fcinfo, 4, "consumer_ref");
 	bool claimable = cms_arg_bool(fcinfo, 5, "claimable");
 	int how_many = rows_of(fcinfo, 6);

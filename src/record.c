@@ -13,10 +13,11 @@
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
-#include "utils/datetime.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 
+#include "calendar.h"
 #include "money.h"
 #include "record.h"
 #include "template.h"
@@ -26,6 +27,8 @@
 #define MOST_PROBLEMS 1000
 
 static int number_of(const CmsRecord *record, const char *column);
+static bool in_years(const CmsRecord *record, const char *column, bool is_finite, bool is_inside,
+					 const char *finite_hint, const char *inside_hint);
 static void note(const CmsRecord *record, int sqlstate, const char *column, const char *message,
 				 const char *hint);
 
@@ -391,27 +394,14 @@ bool
 cms_record_day(const CmsRecord *record, const char *column)
 {
 	bool isnull;
-	Datum value = cms_record_value(record, column, &isnull);
-	DateADT first = date2j(1, 1, 1) - POSTGRES_EPOCH_JDATE;
-	DateADT last = date2j(9999, 12, 31) - POSTGRES_EPOCH_JDATE;
+	DateADT day = DatumGetDateADT(cms_record_value(record, column, &isnull));
 
-	if (isnull)
-		return true;
-	if (DATE_NOT_FINITE(DatumGetDateADT(value)))
-		return cms_record_refuse(record,
-								 ERRCODE_CHECK_VIOLATION,
-								 column,
-								 "Use NULL for \"never\".",
-								 "%s must not be infinite",
-								 column);
-	if (DatumGetDateADT(value) < first || DatumGetDateADT(value) > last)
-		return cms_record_refuse(record,
-								 ERRCODE_CHECK_VIOLATION,
-								 column,
-								 "Use a day from 0001-01-01 to 9999-12-31.",
-								 "%s is out of range",
-								 column);
-	return true;
+	return isnull || in_years(record,
+							  column,
+							  !DATE_NOT_FINITE(day),
+							  day >= CMS_FIRST_DAY && day <= CMS_LAST_DAY,
+							  "Use NULL for \"never\".",
+							  "Use a day from 0001-01-01 to 9999-12-31.");
 }
 
 /* NULL passes, as of days. */
@@ -419,27 +409,31 @@ bool
 cms_record_time(const CmsRecord *record, const char *column)
 {
 	bool isnull;
-	Datum value = cms_record_value(record, column, &isnull);
-	TimestampTz first = (date2j(1, 1, 1) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY;
-	TimestampTz end = (date2j(10000, 1, 1) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY;
+	TimestampTz time = DatumGetTimestampTz(cms_record_value(record, column, &isnull));
 
-	if (isnull)
-		return true;
-	if (TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(value)))
+	return isnull || in_years(record,
+							  column,
+							  !TIMESTAMP_NOT_FINITE(time),
+							  time >= CMS_FIRST_DAY * USECS_PER_DAY &&
+								  time < (CMS_LAST_DAY + 1) * USECS_PER_DAY,
+							  "Use a time, or leave it out for the present.",
+							  "Use a time in the years 1 to 9999.");
+}
+
+static bool
+in_years(const CmsRecord *record, const char *column, bool is_finite, bool is_inside,
+		 const char *finite_hint, const char *inside_hint)
+{
+	if (!is_finite)
 		return cms_record_refuse(record,
 								 ERRCODE_CHECK_VIOLATION,
 								 column,
-								 "Use a time, or leave it out for the present.",
+								 finite_hint,
 								 "%s must not be infinite",
 								 column);
-	if (DatumGetTimestampTz(value) < first || DatumGetTimestampTz(value) >= end)
-		return cms_record_refuse(record,
-								 ERRCODE_CHECK_VIOLATION,
-								 column,
-								 "Use a time in the years 1 to 9999.",
-								 "%s is out of range",
-								 column);
-	return true;
+	return is_inside ||
+		   cms_record_refuse(
+			   record, ERRCODE_CHECK_VIOLATION, column, inside_hint, "%s is out of range", column);
 }
 
 bool

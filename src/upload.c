@@ -61,7 +61,7 @@ cms_upload_codes(PG_FUNCTION_ARGS)
 	upload.offer_id = cms_arg_int64(fcinfo, 0, "offer_id");
 	ncodes = cms_arg_texts(fcinfo, 1, "codes", &codes);
 	ncustomers = cms_arg_texts(fcinfo, 2, "customer_ids", &customers);
-	upload.issuer.service = cms_arg_short_text(fcinfo, 3, "service", CMS_CLAIM_SERVICES_HINT);
+	upload.issuer.service = cms_claim_arg_service(fcinfo, 3);
 	upload.issuer.consumer_ref = cms_arg_id(fcinfo, 4, "consumer_ref");
 	upload.issuer.at = cms_arg_at(fcinfo, 5);
 	upload.org = cms_arg_org(fcinfo, 6);
