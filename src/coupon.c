@@ -59,8 +59,7 @@ static CmsPlan by_code[2] = {{BY_CODE, 2, {INT4OID, TEXTOID}, .is_hot = true},
 							 {BY_CODE LOCK, 2, {INT4OID, TEXTOID}, .is_hot = true}};
 static CmsPlan by_customer[2] = {{BY_CUSTOMER, 3, {INT4OID, TEXTOID, INT8OID}},
 								 {BY_CUSTOMER LOCK, 3, {INT4OID, TEXTOID, INT8OID}}};
-static CmsPlan by_revoked_code[2] = {{BY_REVOKED_CODE, 2, {INT4OID, TEXTOID}},
-									 {BY_REVOKED_CODE LOCK, 2, {INT4OID, TEXTOID}}};
+static CmsPlan by_revoked_code = {BY_REVOKED_CODE, 2, {INT4OID, TEXTOID}};
 
 /* what is used up, ended by itself or revoked is left out; the offers' ends are for the rules */
 static CmsPlan open_coupons = {
@@ -196,15 +195,19 @@ find_common(int org, const char *code, const char *customer, CmsFind how, CmsFou
 	return true;
 }
 
+/*
+ * Not locked: nothing is written to a coupon that is revoked for ever, and who waited for the
+ * revocation of another with this code has that one's lock, whatever their order.
+ */
 static bool
 find_revoked(int org, const char *code, CmsFind how, CmsFound *found)
 {
 	Datum values[] = {Int32GetDatum(org), CStringGetTextDatum(code)};
+	bool read_only = how == CMS_FIND_READ_ONLY;
 
-	if (cms_plan_run(
-			&by_revoked_code[how == CMS_FIND_LOCKED], values, NULL, how == CMS_FIND_READ_ONLY) == 0)
+	if (cms_plan_run(&by_revoked_code, values, NULL, read_only) == 0)
 		return false;
-	read_found(org, how, found);
+	read_found(org, read_only ? CMS_FIND_READ_ONLY : CMS_FIND_NOW, found);
 	return true;
 }
 
