@@ -3,7 +3,8 @@
 # swept, at times in no order, over few coupons and customers and with caps that are nearly full all
 # the time. Afterwards nothing that recount() of test/isolation/oracle.sql looks at is wrong, and no
 # limit was exceeded at any moment. No call fails, and none dies in a deadlock. READ COMMITTED with
-# 32 clients; REPEATABLE READ and SERIALIZABLE with 8, which try again when told so (40001).
+# 32 clients; REPEATABLE READ and SERIALIZABLE with 8, which try again when told so (40001). Before
+# that, one meeting of two sessions that chance seldom brings about.
 # server: --set autovacuum=off
 set -euo pipefail
 
@@ -122,6 +123,93 @@ SQL
 		awk '{ print "#   " $0 }' <<<"$lines"
 	fi
 }
+
+# ---- a hold confirmed late beside a first use ---------------------------------------------------
+# Backends whose numbers differ by 32 count in the same slot. One keeps all slots locked: while it
+# waited for them, the hold that it confirms was swept, and it has given back another. The other is
+# about to make their slot, and waits for the offer's row.
+
+declare -A to=() backend=()
+open() { # NAME: a session that reads from a pipe
+	local pipe
+	mkfifo "$work/$1"
+	PGAPPNAME=$1 PGOPTIONS="-c cms.org=$org" psql -X -q -A -t <"$work/$1" >>"$work/$1.out" 2>&1 &
+	exec {pipe}>"$work/$1"
+	to[$1]=$pipe
+	say "$1" "SELECT split_part(virtualxid, '/', 1) FROM pg_locks WHERE locktype = 'virtualxid' AND pid = pg_backend_pid();"
+	soon test -s "$work/$1.out"
+	backend[$1]=$(cat "$work/$1.out")
+	: >"$work/$1.out"
+}
+say() { echo "$2" >&"${to[$1]}"; }
+soon() { # COMMAND: until it succeeds
+	local n
+	for n in {1..1000}; do
+		! "$@" || return 0
+		sleep 0.02
+	done
+	not_ok "in vain after $n times: $*" && exit 1
+}
+done_with() { # NAME: what it was told
+	say "$1" "\\! touch '$work/$1.done'"
+	soon rm "$work/$1.done" 2>/dev/null
+}
+# shellcheck disable=SC2317 # called by soon
+waits() { # NAME, or has answered
+	[ -s "$work/$1.out" ] ||
+		[ "$(sql -c "SELECT count(*) FROM pg_stat_activity WHERE application_name = '$1' AND wait_event_type = 'Lock'")" = 1 ]
+}
+
+sql -f "$here/sessions.sql" -c 'CALL new_org()'
+org=$(sql -c 'SELECT max(org_id) FROM cms.org')
+late='' first=''
+for name in s{1..48}; do
+	open "$name"
+	for other in "${!backend[@]}"; do
+		[ $((backend[$name] - backend[$other])) != 32 ] || { late=$other first=$name && break 2; }
+	done
+done
+others=()
+for name in "${!backend[@]}"; do
+	[ $(((backend[$name] - backend[$late]) % 32)) = 0 ] || others+=("$name")
+done
+sweeper=${others[0]} editor=${others[1]} holder=${others[2]}
+dead=$(grep -c 'deadlock detected' "$CMS_SERVER_DIR/log" || true)
+answers=''
+for offer in LATE{1..8}; do # the editor's end wakes both, and only if one of them is faster they meet
+	say "$holder" "CALL new_offer('$offer', '{\"max_uses_per_coupon\": null}', 3);"
+	for n in 1 2; do
+		say "$holder" "SELECT hold_id FROM cms.cms_hold('$offer-$n', 'c$((n - 1))', 100, 'order $n', seconds => 60, at => '2030-01-10 12:0$n+00');"
+	done
+	done_with "$holder"
+	hold=$(head -n 1 "$work/$holder.out")
+	say "$editor" "BEGIN; UPDATE cms.offer SET name = 'another' WHERE offer_id = offer('$offer');"
+	done_with "$editor"
+	say "$first" "SELECT redeemed, reason FROM cms.cms_redeem('$offer-3', 'c2', 100, 'bill', at => '2030-01-10 12:30+00');"
+	soon waits "$first"
+	say "$sweeper" "BEGIN; SELECT cms.cms_sweep_holds(1, at => '2030-01-10 12:20+00', org => $org);"
+	done_with "$sweeper"
+	say "$late" "SELECT redeemed, reason FROM cms.cms_confirm($hold, at => '2030-01-10 12:30+00');"
+	soon waits "$late"
+	say "$sweeper" 'COMMIT;'
+	done_with "$sweeper"
+	sleep 0.1 # to be sure that it goes on
+	soon waits "$late"
+	say "$editor" 'COMMIT;'
+	for name in "$editor" "$late" "$first"; do done_with "$name"; done
+	answers+=$(cat "$work/$late.out" "$work/$first.out" | tr -d '\n')
+	for name in "$holder" "$late" "$first"; do : >"$work/$name.out"; done
+done
+for name in "${!to[@]}"; do say "$name" '\q'; done
+wait
+if [ "$(grep -c 'deadlock detected' "$CMS_SERVER_DIR/log" || true)" = "$dead" ] &&
+	[ "$answers" = 't|t|t|t|t|t|t|t|t|t|t|t|t|t|t|t|' ]; then
+	ok 'a hold is confirmed late beside the first use in the same slot'
+else
+	not_ok 'a hold is confirmed late beside the first use in the same slot'
+	echo "# $answers"
+	grep -A 5 'deadlock detected' "$CMS_SERVER_DIR/log" | tail -n 6 | awk '{ print "#   " $0 }'
+fi
 
 play 'read committed' 32 6400
 play 'repeatable read' 8 1600
