@@ -212,6 +212,19 @@ cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, TimestampTz a
 	}
 }
 
+/*
+ * For who has issued as the holder, with the counter locked: a release that came
+ * between the decision and the lock is seen.
+ */
+bool
+cms_claim_stands(const CmsOffer *offer)
+{
+	CmsClaimant holder = {0};
+
+	return read_claim(offer, &holder) && strcmp(holder.service, offer->claim_service) == 0 &&
+		   cms_text_equal(holder.consumer_ref, offer->claim_ref);
+}
+
 bool
 cms_claim_is_visible(const char *owner_service, const char *owner_ref, const CmsClaimant *claimant)
 {

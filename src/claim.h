@@ -29,6 +29,8 @@ typedef struct CmsClaimant
  */
 extern CmsReason cms_claim_take(const CmsOffer *offer, const CmsClaimant *claimant, TimestampTz at,
 								CmsClaimant *holder);
+/* whether the claim that the offer was compiled with is still there, by the latest snapshot */
+extern bool cms_claim_stands(const CmsOffer *offer);
 /* whether the claimant sees an offer of this owner (F4); NULL: made centrally */
 extern bool
 cms_claim_is_visible(const char *owner_service, const char *owner_ref, const CmsClaimant *claimant);

@@ -48,7 +48,6 @@ static bool lock_and_add(const CmsOffer *offer, int slot, const CmsCount *count)
 static bool add_to(const CmsOffer *offer, int slot, const CmsCount *count);
 static bool slot_exists(int org, int64 offer_id, int slot);
 static bool gather_and_add(const CmsOffer *offer, int own, const CmsCount *count, int *slot);
-static bool issues_stand(const CmsOffer *offer, const CmsCount *count);
 static bool rules_stand(const CmsOffer *offer, const CmsCount *count);
 static bool is_judged(const CmsCount *count);
 static int64 settle(int org, int64 offer_id, TimestampTz at, int64 how_many);
@@ -217,11 +216,6 @@ static CmsPlan first_slot = {
 	2,
 	{INT4OID, INT8OID}};
 
-static CmsPlan any_slot = {
-	"SELECT 1 FROM cms.offer_slot WHERE org_id = $1 AND offer_id = $2 LIMIT 1",
-	2,
-	{INT4OID, INT8OID}};
-
 bool
 cms_counter_add(const CmsOffer *offer, const CmsCount *count)
 {
@@ -255,8 +249,6 @@ add_somewhere(const CmsOffer *offer, const CmsCount *count, int *slot)
 	*slot = own;
 	if (lock_and_add(offer, own, count))
 		return true;
-	if (!issues_stand(offer, count))
-		return false;
 	/* who has all slots locked must not wait for somebody who makes one */
 	if (!slot_exists(offer->org, offer->offer_id, own) &&
 		!(cms_holds_slot(offer->org, offer->offer_id, 0) &&
@@ -277,7 +269,7 @@ static bool
 lock_and_add(const CmsOffer *offer, int slot, const CmsCount *count)
 {
 	cms_lock_slot(offer->org, offer->offer_id, slot);
-	if (issues_stand(offer, count) && add_to(offer, slot, count))
+	if (add_to(offer, slot, count))
 		return true;
 	cms_unlock_slot(offer->org, offer->offer_id, slot);
 	return false;
@@ -404,16 +396,6 @@ gather_and_add(const CmsOffer *offer, int own, const CmsCount *count, int *slot)
 }
 
 /*
- * Rules that look at what else a customer was given are changed with the slots locked, see
- * cms_counter_wait: under the lock of one they stand until this is committed, or fell before.
- */
-static bool
-issues_stand(const CmsOffer *offer, const CmsCount *count)
-{
-	return count->issued <= 0 || cms_offer_stands(offer);
-}
-
-/*
  * By other rules the caller comes back with other rows of the customer, for which it must not
  * wait while others wait for it here: nothing may be changed before.
  */
@@ -424,8 +406,7 @@ rules_stand(const CmsOffer *offer, const CmsCount *count)
 					  Int64GetDatum(offer->offer_id),
 					  Int32GetDatum(offer->customer_epoch)};
 
-	return issues_stand(offer, count) &&
-		   (!is_judged(count) || cms_plan_run(&of_epoch, values, NULL, false) == 1);
+	return !is_judged(count) || cms_plan_run(&of_epoch, values, NULL, false) == 1;
 }
 
 /* Uses of customers are kept by the rules that the offer was compiled with, not where a hold only ends. */
@@ -539,17 +520,6 @@ cms_counter_lock(int org, int64 offer_id, CmsTotals *result)
 	cms_share_lock_rows(org, offer_id);
 	cms_plan_run_latest(&totals, values, NULL);
 	read_totals(result);
-}
-
-/* Of an offer that nothing was ever counted of, no locks are kept: a transaction may change many such. */
-void
-cms_counter_wait(int org, int64 offer_id)
-{
-	Datum values[] = {Int32GetDatum(org), Int64GetDatum(offer_id)};
-
-	cms_share_lock_all(org, offer_id);
-	if (cms_plan_run_latest(&any_slot, values, NULL) == 0)
-		cms_share_unlock_all(org, offer_id);
 }
 
 static void

@@ -62,11 +62,6 @@ extern void cms_counter_totals(int org, int64 offer_id, bool read_only, CmsTotal
 /* Locks all counters of the offer until the end of the transaction and tells what they stand at. */
 extern void cms_counter_lock(int org, int64 offer_id, CmsTotals *totals);
 /*
- * For a change of rules that look at what else a customer was given: waits for those who issue by
- * the old ones, and keeps others from it until the end of the transaction.
- */
-extern void cms_counter_wait(int org, int64 offer_id);
-/*
  * Turns what a hold reserves in its slot into something else: "count" takes the one away and adds
  * the other. No cap is in the way of what the hold reserves; of what is more there must be enough
  * in all slots. The caller then says in the hold's row what became of it. False, and nothing

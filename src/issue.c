@@ -6,9 +6,10 @@
  * the coupons of one customer follow each other: whoever comes second finds the
  * key taken, reads again and decides again. The counter decides on the cap with
  * the statement that adds to it, after all coupons of the call are written; what
- * it refuses is taken back. With the counter locked the offer's version is looked at once more: by
- * other rules than those of the call all is taken back, and decided again. Whoever issues by newer
- * rules after that look meets the key. Codes in stock are taken by a row lock that nobody waits for.
+ * it refuses is taken back. Between the two the offer's version is looked at once more: by other
+ * rules than those of the call all is taken back, and decided again. Whoever issues by newer rules
+ * after that look meets the key. Codes in stock are taken by a row lock that nobody
+ * waits for.
  *
  * Order of locks: the offer against jobs (several coupons), buckets of customers (offers with exclusions, F20, and several coupons
  * from stock), the name space of codes, the position of a RANDOMISED offer, coupons in the
@@ -17,7 +18,7 @@
  * An attempt that may have to be repeated runs in a subtransaction: a stocked
  * code given to a customer who was given another one meanwhile (23505), and a
  * stock whose last codes are locked by others, for which it waits without holding
- * anything itself. all_or_none and a claim for the issuer use the same one.
+ * anything itself. all_or_none and a claim that may be in vain use the same one.
  */
 #include "cms.h"
 
@@ -157,6 +158,8 @@ attempt(CmsIssue *issue)
 									issue->lines[0]->given_code == NULL);
 	issue->reserved = NULL;
 	issue->wait_for_stock = false;
+	issue->claim_may_go = offer->claim_service != NULL && !issue->is_issued;
+	issue->claim_gone = false;
 	issue->rules_gone = false;
 	issue->positions = 0;
 	memset(issue->stock_line, 0, sizeof(bool) * Max(issue->nlines, 0));
@@ -167,15 +170,17 @@ attempt(CmsIssue *issue)
 	if (offer->nexclusions > 0 || (issue->use_stock && issue->nlines > 1))
 		lock_customers(issue);
 
-	if (claims || issue->use_stock || (issuer->all_or_none && issue->nlines > 1))
+	if (claims || issue->claim_may_go || issue->use_stock ||
+		(issuer->all_or_none && issue->nlines > 1))
 		return guarded_attempt(issue);
 	issue_all(issue);
 	return !issue->rules_gone;
 }
 
 /*
- * The counters, as far as a cap, a stock or scarce codes ask for them; and of the cap only seldom
- * while it is far: a look only spares what would be refused the work, and the counter decides.
+ * The counters, as far as a cap, a stock, a claim that may be released or scarce codes ask for
+ * them; and of the cap only seldom while it is far: a look only spares what would be refused the
+ * work, and the counter decides.
  */
 static void
 read_totals(CmsIssue *issue)
@@ -183,16 +188,21 @@ read_totals(CmsIssue *issue)
 	const CmsOffer *offer = issue->offer;
 	CmsOfferHints *hints = offer->hints;
 	CmsTotals *totals = &issue->totals;
+	bool clean = !TransactionIdIsValid(GetTopTransactionIdIfAny());
 	bool near_cap =
 		offer->max_issued != CMS_UNLIMITED && (issue->nlines > 1 || hints->far_from_cap-- <= 0);
 
 	memset(totals, 0, sizeof(*totals));
 	issue->allowed = PG_INT64_MAX;
+	issue->is_issued = hints->is_issued;
 	if (!near_cap && !(offer->method == CMS_METHOD_GENERATED && offer->has_stock) &&
-		!cms_issue_code_is_scarce(offer))
+		(offer->claim_service == NULL || hints->is_issued) && !cms_issue_code_is_scarce(offer))
 		return;
 
 	cms_counter_totals(offer->org, offer->offer_id, false, totals);
+	issue->is_issued = totals->issued > 0;
+	/* not what this transaction has written itself and may roll back */
+	hints->is_issued |= issue->is_issued && clean;
 	if (offer->max_issued != CMS_UNLIMITED)
 	{
 		issue->allowed = Max(offer->max_issued - totals->issued, 0);
@@ -214,7 +224,7 @@ guarded_attempt(CmsIssue *issue)
 	{
 		if (claim_for_issuer(issue))
 			issue_all(issue);
-		again = issue->wait_for_stock || issue->rules_gone;
+		again = issue->wait_for_stock || issue->claim_gone || issue->rules_gone;
 		keep = !again && issue->issued > 0 && !(issue->issuer->all_or_none && any_refused(issue));
 		cms_subxact_end(&subxact, keep);
 	}
@@ -296,9 +306,22 @@ issue_all(CmsIssue *issue)
 		if (issue->wait_for_stock)
 			return;
 	}
+	if (issue->issued > 0 && !cms_offer_stands(issue->offer))
+	{
+		take_back(issue, 0, CMS_OK);
+		issue->rules_gone = true;
+	}
 	if (issue->issued > 0)
 		count_issued(issue);
 	cms_counter_positions_give_back(issue->offer->org, issue->offer->offer_id, issue->positions);
+
+	/* F5: from here on the counter is locked, and no release can follow */
+	if (issue->claim_may_go && issue->issued > 0 && !cms_claim_stands(issue->offer))
+	{
+		if (IsolationUsesXactSnapshot())
+			cms_plan_conflict("release of the offer");
+		issue->claim_gone = true;
+	}
 }
 
 static void
@@ -515,8 +538,8 @@ add_receipt_params(const CmsOffer *offer, const char *customer, CmsParams *param
 }
 
 /*
- * The counter decides on the cap, and whether the rules are still those of the call. Where others
- * took what was left when it began, the last lines are taken back.
+ * The counter decides on the cap. Where others took what was left when this call
+ * began, the last lines are taken back.
  */
 static void
 count_issued(CmsIssue *issue)
@@ -537,12 +560,6 @@ count_issued(CmsIssue *issue)
 		if (issue->issued == 0 || cms_counter_add(offer, &count))
 			return;
 		CHECK_FOR_INTERRUPTS();
-		issue->rules_gone = !cms_offer_stands(offer);
-		if (issue->rules_gone)
-		{
-			take_back(issue, 0, CMS_OK);
-			return;
-		}
 		take_back(issue, cms_counter_issues_left(offer), CMS_OFFER_ISSUE_LIMIT);
 	}
 }

@@ -60,6 +60,7 @@ typedef struct CmsBulkWork
 	const CmsOffer *offer;
 	CmsTotals totals;
 	bool claims;
+	bool claim_may_go;
 	bool looks; /* customers are looked up */
 	int64 allowed;
 	CmsReceipts *receipts;
@@ -172,6 +173,7 @@ attempt(CmsBulk *bulk)
 	memory.is_begun = true;
 	if (offer->max_issued != CMS_UNLIMITED)
 		work->allowed = Min(work->allowed, Max(offer->max_issued - work->totals.issued, 0));
+	work->claim_may_go = offer->claim_service != NULL && work->totals.issued == 0;
 	work->looks = !memory.nobody_has_any || offer->nexclusions > 0 || work->allowed < bulk->count ||
 				  (offer->audience_only && !bulk->in_audience);
 	switch (guarded(bulk))
@@ -246,6 +248,9 @@ issue(CmsBulk *bulk)
 	for (int i = write.written; i < work->nchosen; i++)
 		bulk->reasons[work->chosen[i]] = CMS_NO_CODES_LEFT;
 
+	/* see issue.c */
+	if (write.written > 0 && !cms_offer_stands(offer))
+		return AGAIN;
 	/* last, because everybody who issues waits for this row from here on */
 	count.issued = write.written;
 	if (count.issued > 0 && !cms_counter_add(offer, &count))
@@ -253,6 +258,9 @@ issue(CmsBulk *bulk)
 		work->allowed = cms_counter_issues_left(offer);
 		return AGAIN;
 	}
+	/* F5: from here on the counter is locked, and no release can follow */
+	if (work->claim_may_go && count.issued > 0 && !cms_claim_stands(offer))
+		return AGAIN;
 	bulk->issued = count.issued;
 	return DONE;
 }

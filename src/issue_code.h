@@ -26,6 +26,9 @@ typedef struct CmsIssue
 	int64 from_stock;
 	bool use_stock;
 	bool wait_for_stock;   /* all codes left are locked by others */
+	bool is_issued;        /* a coupon at least */
+	bool claim_may_go;     /* nothing was issued, so the claim could be released meanwhile */
+	bool claim_gone;       /* it was */
 	bool rules_gone;       /* by which the lines were judged */
 	CmsStock stock;        /* with use_stock */
 	bool may_guess;        /* that the customer has received nothing yet, see there */

@@ -46,6 +46,7 @@ typedef struct CmsListed
  */
 typedef struct CmsOfferHints
 {
+	bool is_issued;     /* a coupon at least, committed: that never changes */
 	bool has_key;       /* RANDOMISED: committed, never changes */
 	uint8 key[16];      /* of the order, CMS_PERMUTATION_KEY_LENGTH */
 	int returning;      /* so many more customers are expected to have received it before */

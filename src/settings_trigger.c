@@ -21,7 +21,6 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "counter.h"
 #include "list_check.h"
 #include "offer.h"
 #include "org.h"
@@ -112,7 +111,6 @@ static void note(Memo *memo, int org, int64 offer_id);
 static bool is_noted(const Memo *memo, int org, int64 offer_id);
 pg_noreturn static void refuse_list(int org, int64 offer_id, CmsScope scope);
 static void raise_version(int org, int64 offer_id);
-static bool adds_exclusion(const CmsRecord *record);
 
 PG_FUNCTION_INFO_V1(cms_settings_check);
 PG_FUNCTION_INFO_V1(cms_settings_changed);
@@ -246,12 +244,6 @@ cms_settings_changed(PG_FUNCTION_ARGS)
 	org = cms_record_int(&record, "org_id");
 	offer_id = cms_record_has(&record, "offer_id") ? cms_record_int(&record, "offer_id") : 0;
 	raise_version(org, offer_id);
-	if (adds_exclusion(&record))
-	{
-		SPI_connect();
-		cms_counter_wait(org, offer_id);
-		SPI_finish();
-	}
 	/* a row that moved from one list to another changed both */
 	if (record.before != NULL && record.row != NULL && offer_id != 0 &&
 		cms_record_changed(&record, "offer_id"))
@@ -260,20 +252,6 @@ cms_settings_changed(PG_FUNCTION_ARGS)
 		raise_version(org, cms_record_int(&record, "offer_id"));
 	}
 	return PointerGetDatum(NULL);
-}
-
-/*
- * F20: an issue under way was not refused for it, and whoever issues the other offer by the new
- * rules would not find its coupon.
- */
-static bool
-adds_exclusion(const CmsRecord *record)
-{
-	if (record->row == NULL)
-		return false;
-	return cms_record_has(record, "other_offer_id") ||
-		   (record->before != NULL && cms_record_has(record, "past_issue_months") &&
-			cms_record_changed(record, "past_issue_months"));
 }
 
 void
