@@ -45,6 +45,9 @@ static Datum result_row(FunctionCallInfo fcinfo, MemoryContext caller, bool clai
 static char *refusal_text(const CmsOffer *offer, CmsReason reason, const CmsClaimant *claimant,
 						  const CmsClaimant *holder);
 
+static CmsPlan lock_offer = {
+	"SELECT FROM cms.offer WHERE org_id = $1 AND offer_id = $2 FOR SHARE", 2, {INT4OID, INT8OID}};
+
 static CmsPlan find = {"SELECT service, consumer_ref, consumer_name, ends_on FROM cms.claim"
 					   " WHERE org_id = $1 AND offer_id = $2",
 					   2,
@@ -100,7 +103,11 @@ cms_claim(PG_FUNCTION_ARGS)
 	cms_claim_check_service(claimant.service);
 
 	cms_call_begin();
-	offer = cms_offer_get(org, offer_id, false);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		offer = cms_offer_get(org, offer_id, false);
+	} while (!cms_claim_begin(offer));
 	reason = cms_claim_take(offer, &claimant, at, &holder);
 	row = result_row(fcinfo,
 					 caller,
@@ -165,6 +172,20 @@ cms_release(PG_FUNCTION_ARGS)
 	row = result_row(fcinfo, caller, claimed, reason, message, &holder);
 	SPI_finish();
 	PG_RETURN_DATUM(row);
+}
+
+bool
+cms_claim_begin(const CmsOffer *offer)
+{
+	Datum values[] = {Int32GetDatum(offer->org), Int64GetDatum(offer->offer_id)};
+	CmsClaimant holder = {0};
+
+	/* there is nothing to take then; a fixed snapshot is told who has it all the same */
+	if (read_claim(offer, &holder))
+		return IsolationUsesXactSnapshot() || cms_offer_stands(offer);
+	if (cms_plan_run(&lock_offer, values, NULL, false) == 0)
+		cms_offer_unknown(offer->offer_id);
+	return cms_offer_stands(offer);
 }
 
 CmsReason

@@ -22,6 +22,11 @@ typedef struct CmsClaimant
 } CmsClaimant;
 
 /*
+ * Unless somebody has a claim, locks the offer's row, so that its columns stay as they are until one
+ * is there; its lists may still grow. False: it has changed by now, get the compiled offer again.
+ */
+extern bool cms_claim_begin(const CmsOffer *offer);
+/*
  * One atomic step: CMS_OK and *holder = the claimant's own claim, or the reason
  * and *holder = who holds it (service NULL if nobody does, as with NOT_VISIBLE).
  * at: the time of the request, for the event.

@@ -267,7 +267,10 @@ any_refused(const CmsIssue *issue)
 	return false;
 }
 
-/* Naming a service claims an unclaimed offer (F5). False: somebody else holds it, every line is answered. */
+/*
+ * Naming a service claims an unclaimed offer (F5). False: somebody else holds it, every line is
+ * answered; or the rules, by which locks were taken, have changed.
+ */
 static bool
 claim_for_issuer(CmsIssue *issue)
 {
@@ -279,6 +282,9 @@ claim_for_issuer(CmsIssue *issue)
 
 	if (issue->issuer->service == NULL || offer->claim_service != NULL)
 		return true;
+	issue->rules_gone = !cms_claim_begin(offer);
+	if (issue->rules_gone)
+		return false;
 	reason = cms_claim_take(offer, &claimant, issue->issuer->at, &holder);
 	if (reason != CMS_OK)
 	{
@@ -290,7 +296,14 @@ claim_for_issuer(CmsIssue *issue)
 		return false;
 	}
 	issue->offer = cms_offer_get(offer->org, offer->offer_id, false);
-	return true;
+	issue->rules_gone = cms_issue_needs_customers(issue->offer, offer);
+	return !issue->rules_gone;
+}
+
+bool
+cms_issue_needs_customers(const CmsOffer *offer, const CmsOffer *before)
+{
+	return offer->nexclusions > 0 && before->nexclusions == 0;
 }
 
 static void

@@ -54,6 +54,8 @@ cms_issue_look_at_receipts(const CmsOffer *offer, const char *customer, CmsRecei
 
 /* The same for all these customers, in one order whoever asks. */
 extern void cms_issue_lock_customers(int org, const char *const *customers, int count);
+/* whether the offer, which an issue has claimed, asks for that, as it did not "before" */
+extern bool cms_issue_needs_customers(const CmsOffer *offer, const CmsOffer *before);
 /*
  * Keeps issues to the customer apart until the end of the transaction, for offers with
  * exclusions (F20): what has been issued can then be read with the latest snapshot.

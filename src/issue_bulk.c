@@ -227,8 +227,12 @@ issue(CmsBulk *bulk)
 			customers[i] = TextDatumGetCString(bulk->customers[i]);
 		cms_issue_lock_customers(offer->org, customers, bulk->count);
 	}
+	if (work->claims && !cms_claim_begin(offer))
+		return AGAIN;
 	if (work->claims && !claim(bulk))
 		return DONE;
+	if (cms_issue_needs_customers(work->offer, offer))
+		return AGAIN;
 	offer = work->offer;
 
 	decide(bulk);
