@@ -162,7 +162,10 @@ run(FunctionCallInfo fcinfo, IssueCall *call)
 	offer = cms_offer_get(call->org, call->offer_id, false);
 	/* not changed since a restore, which brings no versions */
 	if (offer->version == 0 && !IsolationUsesXactSnapshot())
+	{
 		cms_settings_raise_version(call->org, call->offer_id);
+		offer = cms_offer_get(call->org, call->offer_id, false);
+	}
 	switch (open_request(call, &request))
 	{
 		case CMS_REQUEST_NEW:
