@@ -94,11 +94,13 @@ cms_load_codes_step(PG_FUNCTION_ARGS)
 				 errhint("Pass the number of lines to load at a time.")));
 
 	cms_call_begin();
-	cms_upload_begin(&upload);
 	lines = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(CmsUploadLine) * batch);
 	nlines = read_lines(&lines_of_offer, &upload, batch, lines);
 	if (nlines < batch)
 		nlines += read_lines(&lines_of_caller, &upload, batch - nlines, lines + nlines);
+	for (int i = 0; i < nlines; i++)
+		upload.issues |= lines[i].customer != NULL;
+	cms_upload_begin(&upload);
 	cms_upload_lines(&upload, lines, nlines);
 	remove_loaded(upload.org, lines, nlines);
 	rejected = keep_rejected(upload.org, lines, nlines);

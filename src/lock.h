@@ -13,6 +13,7 @@ typedef enum CmsLock
 {
 	CMS_LOCK_CODES = 1,              /* the name space of codes */
 	CMS_LOCK_CROWD = 2,              /* making codes where many would be made twice */
+	CMS_LOCK_UPLOADS = 3,            /* codes in another order than their own */
 	CMS_LOCK_SWEEP_NOTE = 8,         /* the first note of a sweep's run */
 	CMS_LOCK_FIRST_SWEEP = 9,        /* finding out what sweeps have to do, by part */
 	CMS_LOCK_FIRST_CUSTOMERS = 1024, /* the first of the buckets of customers */

@@ -23,6 +23,7 @@
 #include "codebook.h"
 #include "counter.h"
 #include "issue.h"
+#include "lock.h"
 #include "plan.h"
 #include "result.h"
 #include "text.h"
@@ -61,6 +62,7 @@ cms_upload_codes(PG_FUNCTION_ARGS)
 	upload.offer_id = cms_arg_int64(fcinfo, 0, "offer_id");
 	ncodes = cms_arg_texts(fcinfo, 1, "codes", &codes);
 	ncustomers = cms_arg_texts(fcinfo, 2, "customer_ids", &customers);
+	upload.issues = ncustomers >= 0;
 	upload.issuer.service = cms_claim_arg_service(fcinfo, 3);
 	upload.issuer.consumer_ref = cms_arg_id(fcinfo, 4, "consumer_ref");
 	upload.issuer.at = cms_arg_at(fcinfo, 5);
@@ -127,7 +129,10 @@ put_lines(FunctionCallInfo fcinfo, const CmsUploadLine *lines, int nlines)
 	}
 }
 
-/* Errors unless the offer is UPLOADED, and takes the lock of those who write codes. */
+/*
+ * Errors unless the offer is UPLOADED, and takes the lock of those who write codes. Who issues them
+ * writes them in the order of customers, and so meets nobody else who uploads.
+ */
 void
 cms_upload_begin(CmsUpload *upload)
 {
@@ -143,6 +148,7 @@ cms_upload_begin(CmsUpload *upload)
 				 errhint("Only offers whose code_method is UPLOADED do.")));
 	upload->seen =
 		hash_create("cms uploaded codes", 1024, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	cms_lock(upload->org, CMS_LOCK_UPLOADS, upload->issues ? ExclusiveLock : ShareLock);
 	cms_codebook_write_lock(upload->org);
 }
 

@@ -28,12 +28,13 @@ typedef struct CmsUpload
 	int org;
 	int64 offer_id;
 	CmsIssuer issuer; /* of lines with a customer */
+	bool issues;      /* there may be such */
 	HTAB *seen;       /* codes of the lines so far */
 	bool looks_first; /* nothing will be inserted that could tell what is taken */
 	int64 stocked;    /* to be counted at the end */
 } CmsUpload;
 
-/* set before: org, offer_id, issuer; MS001, MS007 */
+/* set before: org, offer_id, issuer, issues; MS001, MS007 */
 extern void cms_upload_begin(CmsUpload *upload);
 extern void cms_upload_lines(CmsUpload *upload, CmsUploadLine *lines, int nlines);
 extern void cms_upload_end(CmsUpload *upload);
