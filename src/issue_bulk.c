@@ -174,7 +174,9 @@ attempt(CmsBulk *bulk)
 	if (offer->max_issued != CMS_UNLIMITED)
 		work->allowed = Min(work->allowed, Max(offer->max_issued - work->totals.issued, 0));
 	work->claim_may_go = offer->claim_service != NULL && work->totals.issued == 0;
+	/* whether somebody may be refused who has received nothing of the offer */
 	work->looks = !memory.nobody_has_any || offer->nexclusions > 0 || work->allowed < bulk->count ||
+				  offer->max_issued_per_customer == 0 ||
 				  (offer->audience_only && !bulk->in_audience);
 	switch (guarded(bulk))
 	{

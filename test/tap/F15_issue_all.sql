@@ -1,7 +1,7 @@
 -- F15: cms_issue_all gives each customer of a query what cms_issue would have given, whatever the offer asks for;
 -- what it takes for a query; jobs, their keys and their table.
 -- Nothing is rolled back here: the procedure commits, and the database is this file's own.
-SELECT plan(104);
+SELECT plan(107);
 \set QUIET on
 \set ON_ERROR_STOP off
 SET search_path = public, cms;
@@ -91,6 +91,10 @@ SELECT FROM cms.cms_issue(o('limit 1'), 'bob', 2, at => '2025-10-01') x1, cms.cm
 CALL compare('limit');
 SELECT same('limit');
 SELECT is((SELECT refusals FROM cms.job JOIN answer USING (job_id)), '{"CUSTOMER_ISSUE_LIMIT": 1}', 'refusals are counted by reason');
+
+SELECT pair('none', '{"max_issued_per_customer": 0}') \g /dev/null
+CALL compare('none');
+SELECT same('none');
 
 SELECT pair('gap', '{"min_days_between_issues": 7}') \g /dev/null
 SELECT FROM cms.cms_issue(o('gap 1'), 'dee', at => '2025-11-10') x1, cms.cms_issue(o('gap 2'), 'dee', at => '2025-11-10') x2,
