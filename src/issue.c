@@ -170,8 +170,9 @@ attempt(CmsIssue *issue)
 	if (offer->nexclusions > 0 || (issue->use_stock && issue->nlines > 1))
 		lock_customers(issue);
 
+	/* a RANDOMISED offer's position and key are taken early: what comes before them may have to be asked for anew */
 	if (claims || issue->claim_may_go || issue->use_stock ||
-		(issuer->all_or_none && issue->nlines > 1))
+		offer->method == CMS_METHOD_RANDOMISED || (issuer->all_or_none && issue->nlines > 1))
 		return guarded_attempt(issue);
 	issue_all(issue);
 	return !issue->rules_gone;
